@@ -1,0 +1,160 @@
+"""Every training option, once: its default, its help, its check. `train.py` makes its command line from this.
+
+Nothing heavy is imported here, so that `python train.py --help` answers at once.
+"""
+
+import dataclasses
+import math
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.errors import UserError
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+DEMO_DATA_DIR = PROJECT_DIR / "data" / "demo"
+DEFAULT_CLASS_NAMES = ("nobody", "everybody", "somebody")
+
+# VGG16 halves a photo's width five times, so fewer than 32 pixels leave nothing.
+MIN_IMAGE_SIZE = 32
+MAX_IMAGE_SIZE = 1024
+
+
+def default_runs_dir() -> Path:
+    """Where runs live: `MASKBOARD_RUNS`, else `runs/` beside `train.py`."""
+    return Path(os.environ.get("MASKBOARD_RUNS") or PROJECT_DIR / "runs")
+
+
+def _option(default: Any, group: str, help: str, **argparse_extras: Any) -> Any:
+    metadata = {"group": group, "help": help, "argparse": argparse_extras}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What one training was asked to do. Checked on creation, saved in the run's `run.json`.
+
+    Raises:
+        UserError: If a value is outside its range.
+    """
+
+    data: Path = _option(
+        PROJECT_DIR / "data" / "MaskDataset", "Data", "folder of the dataset", type=Path, metavar="DIR"
+    )
+    class_names: tuple[str, ...] | None = _option(
+        None,
+        "Data",
+        "class names in the order of the labels 0, 1, ..., separated by commas (default: "
+        f"{','.join(DEFAULT_CLASS_NAMES)}; with one folder per class, the folders' names)",
+        type=_names,
+        metavar="NAMES",
+    )
+    demo: bool = _option(
+        False, "Data", "draw a synthetic dataset and train on it, without any network", action="store_true"
+    )
+    validation_fraction: float = _option(
+        0.2, "Data", "share of the labelled photos held out", type=float, metavar="SHARE"
+    )
+    split_seed: int = _option(0, "Data", "decides which photos are held out", type=int, metavar="N")
+
+    name: str | None = _option(None, "Run", "name of the run's folder (default: the date and time)", metavar="NAME")
+    runs_dir: Path = _option(default_runs_dir, "Run", "where run folders are made", type=Path, metavar="DIR")
+    seed: int = _option(0, "Run", "decides initial weights, dropout and the order of photos", type=int, metavar="N")
+    quiet: bool = _option(False, "Run", "print only warnings, errors and the run's folder", action="store_true")
+
+    weights: str = _option(
+        "imagenet", "Network", "VGG16 weights: imagenet, random or a file", metavar="{imagenet,random,FILE}"
+    )
+    image_size: int = _option(224, "Network", "width and height that photos are resized to", type=int, metavar="PIXELS")
+    resize: str = _option(
+        "squash",
+        "Network",
+        "squash ignores the aspect ratio, pad adds black borders, crop cuts the longer side",
+        choices=("squash", "pad", "crop"),
+    )
+    head: str = _option(
+        "gap",
+        "Network",
+        "what the head sees of VGG16's last feature map: gap its mean over the picture, flatten all of it",
+        choices=("gap", "flatten"),
+    )
+    hidden_units: int = _option(256, "Network", "width of the head's hidden layer", type=int, metavar="N")
+    dropout: float = _option(
+        0.5, "Network", "share of the hidden units dropped in each step", type=float, metavar="SHARE"
+    )
+
+    epochs: int = _option(100, "Training", "epochs at the most", type=int, metavar="N")
+    batch_size: int = _option(32, "Training", "photos a step", type=int, metavar="N")
+    learning_rate: float = _option(1e-3, "Training", "Adam's step size at the start", type=float, metavar="RATE")
+    patience: int = _option(10, "Training", "epochs without a better val_loss before it stops", type=int, metavar="N")
+
+    def __post_init__(self) -> None:
+        for name, is_fine, expected in _CHECKS:
+            value = getattr(self, name)
+            if not is_fine(value):
+                raise UserError(f"Expected {flag(name)} to be {expected}; found {value!r}.")
+
+    def to_json(self) -> dict[str, Any]:
+        """The options as JSON values; paths absolute."""
+        values = dataclasses.asdict(self)
+        return {name: str(value.resolve()) if isinstance(value, Path) else value for name, value in values.items()}
+
+
+def _is_share(value: float) -> bool:
+    return 0 < value < 1
+
+
+def _is_run_name(value: str | None) -> bool:
+    return value is None or re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", value) is not None
+
+
+def _are_class_names(value: tuple[str, ...] | None) -> bool:
+    return value is None or (len(value) >= 2 and all(value) and len(set(value)) == len(value))
+
+
+_CHECKS = (
+    ("class_names", _are_class_names, "at least two different names"),
+    ("validation_fraction", _is_share, "between 0 and 1"),
+    ("split_seed", lambda value: value >= 0, "0 or more"),
+    ("name", _is_run_name, "at most 100 letters, digits, '.', '_' and '-', not starting with '.' or '-'"),
+    ("seed", lambda value: 0 <= value < 2**32, "from 0 to 4294967295"),
+    ("image_size", lambda value: MIN_IMAGE_SIZE <= value <= MAX_IMAGE_SIZE, f"{MIN_IMAGE_SIZE} to {MAX_IMAGE_SIZE}"),
+    ("resize", lambda value: value in ("squash", "pad", "crop"), "squash, pad or crop"),
+    ("head", lambda value: value in ("gap", "flatten"), "gap or flatten"),
+    ("hidden_units", lambda value: value >= 1, "1 or more"),
+    ("dropout", lambda value: 0 <= value < 1, "at least 0 and below 1"),
+    ("epochs", lambda value: value >= 1, "1 or more"),
+    ("batch_size", lambda value: value >= 1, "1 or more"),
+    ("learning_rate", lambda value: 0 < value < math.inf, "a number above 0"),
+    ("patience", lambda value: value >= 1, "1 or more"),
+)
+
+# The demo trains in a minute without any network: small photos, random weights, the whole feature map for the head.
+DEMO_OPTIONS: dict[str, Any] = {
+    "data": DEMO_DATA_DIR,
+    "weights": "random",
+    "image_size": 112,
+    "head": "flatten",
+}
+
+
+def flag(name: str) -> str:
+    """The command line's spelling of an option: `image_size` -> `--image-size`."""
+    return "--" + name.replace("_", "-")
+
+
+def config_from_options(given: dict[str, Any]) -> TrainConfig:
+    """Fill up the options given on the command line with the defaults, or with the demo's.
+
+    Raises:
+        UserError: If a value is outside its range.
+    """
+    return TrainConfig(**{**(DEMO_OPTIONS if given.get("demo") else {}), **given})

@@ -1,0 +1,390 @@
+"""Folders and labels -> a table of usable photos and a list of problems.
+
+Two layouts are read:
+
+    DIR/training/10000.jpg ...        labelled by DIR/train_gt.json: {"10000.jpg": 1, ...}     (the challenge's)
+    DIR/test/...                      unlabelled; with DIR/test_gt.json their labels are known after all
+
+    DIR/<class name>/*.jpg            one folder per class, natural-sorted names: 0, 1, ...
+    DIR/test/...                      unlabelled
+
+Reading goes in two steps, because the second takes seconds: `list_photos` reads folder listings and label files and
+fails at once where nothing can be trained; `check_photos` then decodes every photo. Whatever is wrong with one photo is
+a `Problem`, a value that is saved with the run; what is wrong with the whole dataset is a `UserError`.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pandas as pd
+
+from core.config import DEFAULT_CLASS_NAMES
+from core.errors import UserError
+from core.images import PHOTO_SUFFIXES, PhotoError, PhotoFacts, inspect_photo
+
+Folder = Literal["training", "test"]
+
+TRAINING_DIR: Final = "training"
+TEST_DIR: Final = "test"
+TRAINING_LABELS_FILE = "train_gt.json"
+TEST_LABELS_FILE = "test_gt.json"
+
+# What operating systems leave in folders; the only files passed over without a word.
+_SYSTEM_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+
+# kind -> (what it means, whether the photo is left out)
+PROBLEM_KINDS: dict[str, tuple[str, bool]] = {
+    "missing": ("labelled, but no such photo", True),
+    "unlabelled": ("a photo without a label", True),
+    "bad_label": ("the label is no class index", True),
+    "label_conflict": ("labelled twice, differently", True),
+    "empty": ("zero bytes", True),
+    "not_a_photo": ("not a photo", True),
+    "truncated": ("cut off: the file ends too early", True),
+    "too_large": ("too large to decode safely", True),
+    "unreadable": ("cannot be read", True),
+    "bad_name": ("a file name that cannot be written down", True),
+    "folder": ("a folder where photos are expected", True),
+    "case_conflict": ("same name as another photo but for upper and lower case", False),
+    "duplicate": ("same content as another photo", False),
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with one file: `image` relative to the dataset, a kind of `PROBLEM_KINDS`, what was found."""
+
+    image: str
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A photo by name, not opened yet: path relative to the dataset, folder, class index (None if unknown)."""
+
+    image: str
+    folder: Folder
+    label: int | None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What the folders and the label files say."""
+
+    root: Path
+    class_names: tuple[str, ...]
+    photos: tuple[Listed, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset that can be trained on.
+
+    Attributes:
+        root: Folder that the names of photos are relative to.
+        class_names: K names in the order of the labels.
+        samples: A row a usable photo, sorted by name, training before test: `image`, `folder`, `label` (pandas' Int64,
+            missing for test photos), `width`, `height`, `bytes`, `sha256`.
+        problems: What was left out or is odd.
+        test_labels: Class index by `image`, for test photos whose labels are known.
+        unusable_test: Test photos that cannot be read; a submission must name them all the same.
+    """
+
+    root: Path
+    class_names: tuple[str, ...]
+    samples: pd.DataFrame
+    problems: tuple[Problem, ...]
+    test_labels: dict[str, int]
+    unusable_test: tuple[str, ...]
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Sort key under which `photo2` comes before `photo10`."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def list_photos(root: Path, class_names: tuple[str, ...] | None = None) -> Listing:
+    """Read folder listings and label files of either layout; opens no photo.
+
+    Args:
+        root: The dataset's folder.
+        class_names: Names in the order of the labels; by default the challenge's three, or the folders' names.
+
+    Raises:
+        UserError: If there is no dataset in `root`.
+    """
+    if not root.is_dir():
+        raise UserError(
+            f"Expected a dataset in {root}; there is no such folder. Download it (README, Data), "
+            "name another folder with --data, or try `python train.py --demo`."
+        )
+    if (root / TRAINING_LABELS_FILE).exists() or (root / TRAINING_DIR).is_dir():
+        return _list_challenge(root, class_names or DEFAULT_CLASS_NAMES)
+    return _list_class_folders(root, class_names)
+
+
+def check_photos(listing: Listing, advance: Callable[[int], None] = lambda n: None) -> Dataset:
+    """Decode every listed photo and keep the usable ones.
+
+    Args:
+        listing: What `list_photos` found.
+        advance: Called with 1 after each photo.
+
+    Raises:
+        UserError: If no photo is readable, or a class has fewer than two usable, different photos.
+    """
+    usable: list[tuple[Listed, PhotoFacts]] = []
+    problems = list(listing.problems)
+    for photo, outcome in _inspect_all(listing):
+        advance(1)
+        if isinstance(outcome, PhotoError):
+            problems.append(Problem(photo.image, outcome.kind, outcome.detail))
+        else:
+            usable.append((photo, outcome))
+    samples = _samples_table(usable)
+    _require_trainable(listing, samples, len(problems))
+    return Dataset(
+        root=listing.root,
+        class_names=listing.class_names,
+        samples=samples,
+        problems=(*problems, *_duplicates(samples)),
+        test_labels={p.image: p.label for p, _ in usable if p.folder == TEST_DIR and p.label is not None},
+        unusable_test=_unusable_test(listing, usable),
+    )
+
+
+# --- the challenge's layout ------------------------------------------------------------------------------------------
+
+
+def _list_challenge(root: Path, class_names: tuple[str, ...]) -> Listing:
+    problems: list[Problem] = []
+    labels = _read_labels(root / TRAINING_LABELS_FILE, TRAINING_DIR, len(class_names), problems)
+    names = _photo_names(root, TRAINING_DIR, problems)
+    if not names:
+        raise UserError(
+            f"Expected training photos in {root / TRAINING_DIR}; found none "
+            f"({', '.join(sorted(PHOTO_SUFFIXES))}). Download the dataset (README, Data) or try "
+            "`python train.py --demo`."
+        )
+    reported = {problem.image for problem in problems}
+    photos = []
+    for name in names:
+        image = f"{TRAINING_DIR}/{name}"
+        if name in labels:
+            photos.append(Listed(image, TRAINING_DIR, labels[name]))
+        elif image not in reported:
+            problems.append(Problem(image, "unlabelled", f"not in {TRAINING_LABELS_FILE}"))
+    problems += _missing(labels, names, TRAINING_DIR, problems)
+    photos += _list_test(root, len(class_names), problems)
+    return Listing(root, class_names, tuple(photos), tuple(problems))
+
+
+def _list_test(root: Path, n_classes: int, problems: list[Problem]) -> list[Listed]:
+    if not (root / TEST_DIR).is_dir():
+        return []
+    labels: dict[str, int] = {}
+    names = _photo_names(root, TEST_DIR, problems)
+    if (root / TEST_LABELS_FILE).exists():
+        labels = _read_labels(root / TEST_LABELS_FILE, TEST_DIR, n_classes, problems)
+        problems += _missing(labels, names, TEST_DIR, problems)
+    return [Listed(f"{TEST_DIR}/{name}", TEST_DIR, labels.get(name)) for name in names]
+
+
+def _missing(labels: Iterable[str], names: list[str], folder: Folder, problems: list[Problem]) -> list[Problem]:
+    accounted = {f"{folder}/{name}" for name in names} | {problem.image for problem in problems}
+    images = (f"{folder}/{name}" for name in labels)
+    return [Problem(image, "missing", "no such file") for image in images if image not in accounted]
+
+
+def _read_labels(path: Path, folder: Folder, n_classes: int, problems: list[Problem]) -> dict[str, int]:
+    """Class index by file name; what is no class index becomes a problem."""
+    labels: dict[str, int] = {}
+    for name, values in _label_values(path).items():
+        image = f"{folder}/{name}"
+        found = json.dumps(values[0])
+        if any(value != values[0] or type(value) is not type(values[0]) for value in values):
+            detail = f"labelled {' and '.join(map(json.dumps, values))} in {path.name}"
+            problems.append(Problem(image, "label_conflict", detail))
+        elif type(values[0]) is not int:  # A bool is an int to Python, and 1.0 equals 1.
+            problems.append(
+                Problem(image, "bad_label", f"expected an integer from 0 to {n_classes - 1}, found {found}")
+            )
+        elif not 0 <= values[0] < n_classes:
+            detail = f"expected 0 to {n_classes - 1}, found {found}; --class-names fixes the number of classes"
+            problems.append(Problem(image, "bad_label", detail))
+        else:
+            labels[name] = values[0]
+    return labels
+
+
+def _label_values(path: Path) -> dict[str, list[Any]]:
+    """Every value that a label file gives a name: JSON allows a key twice, and Python would keep the last one."""
+    expected = f'Expected {path} to hold {{"photo.jpg": class index, ...}}'
+    try:
+        pairs = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=list)
+    except FileNotFoundError:
+        raise UserError(f"{expected}; there is no such file. Download the dataset again (README, Data).") from None
+    except OSError as error:
+        raise UserError(f"{expected}; it cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{expected}; it is not valid JSON: {error}.") from None
+    # With this hook an object is a list of pairs; any other list holds no tuples.
+    if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs):
+        raise UserError(f"{expected}; found {type(pairs).__name__ if not isinstance(pairs, list) else 'a list'}.")
+    values: dict[str, list[Any]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return values
+
+
+# --- one folder per class --------------------------------------------------------------------------------------------
+
+
+def _list_class_folders(root: Path, class_names: tuple[str, ...] | None) -> Listing:
+    found = sorted(
+        (entry.name for entry in root.iterdir() if entry.is_dir() and entry.name != TEST_DIR and entry.name[0] != "."),
+        key=natural_key,
+    )
+    if len(found) < 2:
+        raise UserError(
+            f"Expected {root} to hold {TRAINING_LABELS_FILE} and {TRAINING_DIR}/, or one folder per class; "
+            "found neither. Download the dataset (README, Data) or try `python train.py --demo`."
+        )
+    if class_names is not None and set(class_names) != set(found):
+        raise UserError(
+            f"Expected --class-names to name the folders of {root}; found the folders {', '.join(found)} "
+            f"and the names {', '.join(class_names)}."
+        )
+    names = class_names or tuple(found)
+    problems: list[Problem] = []
+    photos = [
+        Listed(f"{class_name}/{name}", TRAINING_DIR, label)
+        for label, class_name in enumerate(names)
+        for name in _photo_names(root, class_name, problems)
+    ]
+    photos += _list_test(root, len(names), problems)
+    return Listing(root, names, tuple(photos), tuple(problems))
+
+
+# --- both layouts ----------------------------------------------------------------------------------------------------
+
+
+def _photo_names(root: Path, folder: str, problems: list[Problem]) -> list[str]:
+    """Names of the photos in a folder, sorted; every other entry becomes a problem."""
+    try:
+        entries = sorted((root / folder).iterdir(), key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UserError(f"Expected photos in {root / folder}; it cannot be read: {error.strerror}.") from None
+    names = []
+    for entry in entries:
+        problem = _entry_problem(entry, folder)
+        if problem is not None:
+            problems.append(problem)
+        elif entry.name not in _SYSTEM_FILES:
+            names.append(entry.name)
+    problems += _case_conflicts(folder, names)
+    return names
+
+
+def _entry_problem(entry: Path, folder: str) -> Problem | None:
+    image = f"{folder}/{entry.name}"
+    if entry.name in _SYSTEM_FILES:
+        return None
+    if not _is_unicode(entry.name):
+        readable = image.encode("utf-8", "replace").decode("utf-8")
+        return Problem(readable, "bad_name", "the name is not valid Unicode; rename the file")
+    if entry.is_dir():
+        return Problem(image, "folder", "photos in it are not read")
+    if entry.name.startswith(".") or entry.suffix.lower() not in PHOTO_SUFFIXES:
+        return Problem(image, "not_a_photo", f"expected a name that ends in one of {', '.join(sorted(PHOTO_SUFFIXES))}")
+    return None
+
+
+def _is_unicode(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _case_conflicts(folder: str, names: list[str]) -> list[Problem]:
+    problems = []
+    for _, group in groupby(sorted(names, key=str.casefold), key=str.casefold):
+        first, *others = group
+        problems += [Problem(f"{folder}/{name}", "case_conflict", f"beside {folder}/{first}") for name in others]
+    return problems
+
+
+def _inspect_all(listing: Listing) -> Iterator[tuple[Listed, PhotoFacts | PhotoError]]:
+    def inspect(photo: Listed) -> PhotoFacts | PhotoError:
+        try:
+            return inspect_photo(listing.root / photo.image)
+        except PhotoError as error:
+            return error
+
+    with ThreadPoolExecutor() as pool:  # Pillow's decoders work without Python's lock.
+        yield from zip(listing.photos, pool.map(inspect, listing.photos), strict=True)
+
+
+def _samples_table(usable: list[tuple[Listed, PhotoFacts]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "image": [photo.image for photo, _ in usable],
+            "folder": [photo.folder for photo, _ in usable],
+            "label": pd.array([p.label if p.folder == TRAINING_DIR else None for p, _ in usable], dtype="Int64"),
+            "width": [facts.width for _, facts in usable],
+            "height": [facts.height for _, facts in usable],
+            "bytes": [facts.bytes for _, facts in usable],
+            "sha256": [facts.sha256 for _, facts in usable],
+        }
+    )
+
+
+def _require_trainable(listing: Listing, samples: pd.DataFrame, n_problems: int) -> None:
+    training = samples[samples["folder"] == TRAINING_DIR]
+    left_out = f"{n_problems} files were left out or are odd"
+    if training.empty:
+        raise UserError(f"Expected readable, labelled photos in {listing.root}; found none ({left_out}).")
+    different = training.groupby("label")["sha256"].nunique()
+    for label, name in enumerate(listing.class_names):
+        found = int(different.get(label, 0))
+        if found < 2:
+            raise UserError(
+                f"Expected at least two usable, different photos of each class in {listing.root}; "
+                f"found {found} of class {label} ({name}); {left_out}. Add photos or correct --class-names."
+            )
+
+
+def _duplicates(samples: pd.DataFrame) -> list[Problem]:
+    """Photos whose bytes another one has too, named together with the first of them."""
+    problems = []
+    repeated = samples[samples.duplicated("sha256", keep=False)]
+    for _, group in repeated.groupby("sha256", sort=False):
+        (first, first_label), *others = zip(group["image"], group["label"], strict=True)
+        for image, label in others:
+            known = not (pd.isna(label) or pd.isna(first_label))
+            conflict = f", but labelled {label} and there {first_label}" if known and label != first_label else ""
+            problems.append(Problem(image, "duplicate", f"as {first}{conflict}"))
+    return problems
+
+
+def _unusable_test(listing: Listing, usable: list[tuple[Listed, PhotoFacts]]) -> tuple[str, ...]:
+    fine = {photo.image for photo, _ in usable}
+    return tuple(photo.image for photo in listing.photos if photo.folder == TEST_DIR and photo.image not in fine)
+
+
+def count_by_kind(problems: Iterable[Problem]) -> dict[str, int]:
+    """Number of problems of each kind, most frequent first."""
+    return dict(Counter(problem.kind for problem in problems).most_common())

@@ -1,0 +1,175 @@
+"""Predict photos with a saved run: `python -m core.predict RUN PHOTO_OR_FOLDER... [--out FILE.csv]`."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core import runs
+from core.config import default_runs_dir
+from core.errors import UserError
+from core.evaluation import probability_table
+from core.images import PHOTO_SUFFIXES, PhotoError, Resize, load_photo
+from core.quiet import native_stderr_hidden
+
+_BATCH_SIZE = 16
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A trained network and what has to be known to use it.
+
+    Attributes:
+        model: From RGB 0-255, shape (n, image_size, image_size, 3), to probabilities, shape (n, K).
+        class_names: The K names in index order.
+        image_size: Width and height in pixels.
+        resize: How photos were brought to that size in training.
+    """
+
+    model: Any
+    class_names: tuple[str, ...]
+    image_size: int
+    resize: Resize
+
+    def load(self, source: Path | bytes) -> NDArray[np.uint8]:
+        """Read a photo as this network wants it.
+
+        Raises:
+            PhotoError: If the photo cannot be used.
+        """
+        return load_photo(source, self.image_size, self.resize)
+
+    def predict(self, photos: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Probabilities of photos from `load`, shape (n_photos, K)."""
+        probabilities = self.model.predict_on_batch(np.stack(photos).astype(np.float32))
+        return cast("NDArray[np.float32]", probabilities)
+
+
+def load_classifier(run: runs.Run) -> Classifier:
+    """Load a run's network; takes seconds, because it brings TensorFlow.
+
+    Raises:
+        UserError: If the run has none.
+    """
+    from core.model import load_model
+
+    model = load_model(run.path / runs.MODEL_FILE)
+    if len(run.class_names) != model.output_shape[-1]:
+        raise UserError(
+            f"Expected {model.output_shape[-1]} class names for the network of run {run.name}; "
+            f"found {len(run.class_names)} in {runs.RUN_FILE}."
+        )
+    resize = cast(Resize, run.info["config"].get("resize", "squash"))
+    return Classifier(model, run.class_names, int(model.input_shape[1]), resize)
+
+
+def find_run(name_or_path: str, runs_dir: Path) -> runs.Run:
+    """A run by its folder, or by its name among the runs.
+
+    Raises:
+        UserError: If there is no such run or it cannot be read.
+    """
+    for path in (Path(name_or_path), runs_dir / name_or_path):
+        if path.is_dir():
+            return runs.read_run(path)
+    raise UserError(f"Expected RUN to be a run folder or the name of a run in {runs_dir}; found no {name_or_path}.")
+
+
+def find_photos(paths: Iterable[Path]) -> list[Path]:
+    """The photos among files and, one level deep, in folders, in the order given; folders sorted by name.
+
+    Raises:
+        UserError: If a path does not exist or no photo is found.
+    """
+    photos: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            photos += sorted(entry for entry in path.iterdir() if entry.suffix.lower() in PHOTO_SUFFIXES)
+        elif path.exists():
+            photos.append(path)
+        else:
+            raise UserError(f"Expected a photo or a folder of photos; there is no {path}.")
+    if not photos:
+        raise UserError(f"Expected photos ({', '.join(sorted(PHOTO_SUFFIXES))}); found none.")
+    return photos
+
+
+def predict_photos(classifier: Classifier, photos: Sequence[Path]) -> tuple[pd.DataFrame, dict[Path, PhotoError]]:
+    """Predict photos from disk.
+
+    Returns:
+        A row a readable photo: `image` (the path as given), `predicted_label`, `predicted_class`, `confidence`,
+        `prob_0`, ...; and why the others could not be read.
+    """
+    faults: dict[Path, PhotoError] = {}
+    images: list[str] = []
+    probabilities: list[NDArray[np.float32]] = [np.empty((0, len(classifier.class_names)), np.float32)]
+    for batch in _readable_batches(classifier, photos, faults):
+        images += [str(path) for path, _ in batch]
+        probabilities.append(classifier.predict([photo for _, photo in batch]))
+    table = probability_table(np.concatenate(probabilities))
+    table.insert(0, "image", images)
+    table.insert(2, "predicted_class", [classifier.class_names[label] for label in table["predicted_label"]])
+    return table, faults
+
+
+def _readable_batches(
+    classifier: Classifier, photos: Sequence[Path], faults: dict[Path, PhotoError]
+) -> Iterator[list[tuple[Path, NDArray[np.uint8]]]]:
+    batch: list[tuple[Path, NDArray[np.uint8]]] = []
+    for path in photos:
+        try:
+            batch.append((path, classifier.load(path)))
+        except PhotoError as error:
+            faults[path] = error
+        if len(batch) == _BATCH_SIZE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line of `python -m core.predict`."""
+    parser = argparse.ArgumentParser(prog="python -m core.predict", description="Predict photos with a saved run.")
+    parser.add_argument("run", metavar="RUN", help="a run's folder or name")
+    parser.add_argument("photos", metavar="PHOTO_OR_FOLDER", nargs="+", type=Path)
+    parser.add_argument("--out", metavar="FILE.csv", type=Path, help="write the table there instead of printing it")
+    parser.add_argument("--runs-dir", metavar="DIR", type=Path, default=None, help="where runs are, for a RUN by name")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Predict as the command line asks.
+
+    Returns:
+        The exit code: 0, or 2 where something is wrong that the user can mend, an unreadable photo included; the
+        others are predicted all the same.
+    """
+    options = build_parser().parse_args(argv)
+    try:
+        run = find_run(options.run, options.runs_dir or default_runs_dir())
+        photos = find_photos(options.photos)
+        with native_stderr_hidden():
+            classifier = load_classifier(run)
+        table, faults = predict_photos(classifier, photos)
+        table.to_csv(options.out or sys.stdout, index=False, lineterminator="\n")
+    except UserError as error:
+        print(f"core.predict: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"core.predict: Expected to write {options.out}; {error.strerror}.", file=sys.stderr)
+        return 2
+    for path, fault in faults.items():
+        print(f"core.predict: {path}: {fault.kind}: {fault.detail}", file=sys.stderr)
+    return 2 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""What a training says to the person who waits for it: bars with ETA on a terminal, plain lines elsewhere."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from rich.console import Console, RenderableType
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class Report:
+    """Prints to stdout, warnings to stderr.
+
+    Args:
+        quiet: Print only warnings and what is said with `always`.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        # Without a terminal there is no width to keep to; tables would be cut at 80 columns.
+        self._console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+        self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def say(self, text: str, *, always: bool = False) -> None:
+        """Print a line."""
+        if always or not self._quiet:
+            self._console.print(escape(text))
+
+    def show(self, table: RenderableType) -> None:
+        """Print a rich table."""
+        if not self._quiet:
+            self._console.print(table)
+
+    def warn(self, text: str) -> None:
+        """Print a line to stderr, quiet or not."""
+        self._errors.print(f"[yellow]Warning:[/yellow] {escape(text)}")
+
+    @contextlib.contextmanager
+    def progress(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show how far something is.
+
+        Yields:
+            A function to call with the number of steps done since the last call.
+        """
+        if self._quiet:
+            yield lambda n: None
+        elif self._console.is_terminal:
+            with self._bar() as bar:
+                task = bar.add_task(what, total=total)
+                yield lambda n: bar.advance(task, n)
+        else:
+            yield from self._lines(what, total)
+
+    def _bar(self) -> Progress:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("ETA"),
+            TimeRemainingColumn(),
+        )
+        return Progress(*columns, console=self._console)
+
+    def _lines(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+        started = last_line = time.monotonic()
+        done = 0
+
+        def advance(n: int) -> None:
+            nonlocal done, last_line
+            done += n
+            now = time.monotonic()
+            if now - last_line >= _SECONDS_BETWEEN_LINES and 0 < done < total:
+                last_line = now
+                left = (now - started) * (total - done) / done
+                self.say(f"{what}: {done} of {total}, about {left:.0f} s left")
+
+        yield advance
+        self.say(f"{what}: {done} of {total} in {time.monotonic() - started:.1f} s")

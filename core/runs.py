@@ -1,0 +1,440 @@
+"""The run folder: the names of its files, its writer, its reader.
+
+`runs/<name>/` is the whole interface between training and dashboard. Tables are CSV, everything else is JSON or a Keras
+model; nothing in it is ever unpickled. Every file is written under another name and then renamed, so a reader at any
+moment sees a whole file or none.
+"""
+
+import contextlib
+import json
+import math
+import os
+import platform
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import psutil
+
+from core.config import PROJECT_DIR, TrainConfig
+from core.errors import UserError
+from core.evaluation import probability_columns
+
+FORMAT_VERSION = 1
+
+RUN_FILE = "run.json"
+SAMPLES_FILE = "samples.csv"
+PROBLEMS_FILE = "problems.csv"
+HISTORY_FILE = "history.csv"
+PREDICTIONS_FILE = "predictions.csv"
+CONFUSION_MATRIX_FILE = "confusion_matrix.csv"
+METRICS_FILE = "metrics.json"
+SUBMISSION_FILE = "submission.csv"
+TEST_PREDICTIONS_FILE = "test_predictions.csv"
+MODEL_FILE = "model.keras"
+TENSORBOARD_DIR = "tensorboard"
+
+RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
+# Not written by anybody: what a reader calls a run that says "running" while its process is gone.
+DIED = "died"
+STATES = (RUNNING, FINISHED, FAILED, INTERRUPTED)
+
+SAMPLE_COLUMNS = ("image", "folder", "label", "width", "height", "bytes", "sha256")
+PROBLEM_COLUMNS = ("image", "kind", "detail")
+HISTORY_COLUMNS = (
+    *("stage", "fold", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"),
+)
+PREDICTION_COLUMNS = ("image", "split", "fold", "true_label", "predicted_label", "confidence", "loss")
+TEST_PREDICTION_COLUMNS = ("image", "predicted_label", "confidence")
+
+_PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "pillow", "scikit-learn", "streamlit")
+_SECONDS_BETWEEN_PROGRESS_WRITES = 1.0
+
+
+class RunError(UserError):
+    """A run folder, or a file in it, that cannot be used."""
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+class RunWriter:
+    """Writes one run folder; as a context manager it leaves the run in a state that tells how the training ended."""
+
+    def __init__(self, path: Path, info: dict[str, Any]) -> None:
+        self.path = path
+        self._info = info
+        self._progress_written = 0.0
+
+    @classmethod
+    def create(cls, config: TrainConfig) -> "RunWriter":
+        """Make a fresh run folder with a `run.json` that says `running`.
+
+        Raises:
+            UserError: If the name is taken or the folder cannot be made.
+        """
+        path = _make_folder(config.runs_dir, config.name)
+        process = psutil.Process()
+        writer = cls(
+            path,
+            {
+                "format_version": FORMAT_VERSION,
+                "name": path.name,
+                "state": RUNNING,
+                "created": _now(),
+                "updated": _now(),
+                "pid": process.pid,
+                "process_started": process.create_time(),
+                "host": socket.gethostname(),
+                "config": config.to_json(),
+                "python": platform.python_version(),
+                "packages": _package_versions(),
+                "git_commit": _git_commit(),
+                "stage_seconds": {},
+                "progress": None,
+                "notices": [],
+            },
+        )
+        writer.update()
+        return writer
+
+    def update(self, **fields: Any) -> None:
+        """Add fields to `run.json`."""
+        self._info |= fields | {"updated": _now()}
+        self.write_json(RUN_FILE, self._info)
+
+    def notice(self, text: str) -> None:
+        """Record what every page about this run should say."""
+        self.update(notices=[*self._info["notices"], text])
+
+    @contextlib.contextmanager
+    def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Record a stage's progress while it goes and its seconds when it is done.
+
+        Args:
+            name: For a person: "features".
+            total: Number of steps it will take.
+
+        Yields:
+            A function to call with the number of steps done since the last call.
+        """
+        started, done = time.monotonic(), 0
+
+        def advance(n: int) -> None:
+            nonlocal done
+            done += n
+            self._write_progress(name, done, total)
+
+        self.update(progress={"stage": name, "done": 0, "total": total})
+        yield advance
+        seconds = round(time.monotonic() - started, 3)
+        self.update(progress=None, stage_seconds=self._info["stage_seconds"] | {name: seconds})
+
+    def _write_progress(self, stage: str, done: int, total: int) -> None:
+        if time.monotonic() - self._progress_written < _SECONDS_BETWEEN_PROGRESS_WRITES:
+            return
+        self._progress_written = time.monotonic()
+        self.update(progress={"stage": stage, "done": done, "total": total})
+
+    def write_json(self, name: str, value: dict[str, Any]) -> None:
+        """Write a JSON file; NaN and infinity, which JSON does not know, are an error."""
+        text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+        self._replace(name, lambda path: path.write_text(text + "\n", encoding="utf-8"))
+
+    def write_table(self, name: str, table: pd.DataFrame, *, index: bool = False) -> None:
+        """Write a table as CSV."""
+        self._replace(name, lambda path: table.to_csv(path, index=index, encoding="utf-8", lineterminator="\n"))
+
+    def write_file(self, name: str, save: Callable[[Path], object]) -> None:
+        """Let `save` write a file; Keras for example chooses the format by the name's suffix, which is kept."""
+        self._replace(name, save)
+
+    def _replace(self, name: str, save: Callable[[Path], object]) -> None:
+        target = self.path / name
+        unfinished = target.with_name(f".unfinished-{os.getpid()}-{name}")
+        try:
+            save(unfinished)
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.update(state=FINISHED, progress=None)
+        elif issubclass(kind, KeyboardInterrupt):
+            self.update(state=INTERRUPTED)
+        else:
+            self.update(state=FAILED, error=str(error) if issubclass(kind, UserError) else f"{kind.__name__}: {error}")
+
+
+def _make_folder(runs_dir: Path, name: str | None) -> Path:
+    if name is not None:
+        return _make_named_folder(runs_dir / name)
+    stem = datetime.now().strftime("%Y%m%d-%H%M%S")
+    for suffix in ("", *(f"-{n}" for n in range(2, 100))):
+        with contextlib.suppress(FileExistsError):
+            (runs_dir / (stem + suffix)).mkdir(parents=True)
+            return runs_dir / (stem + suffix)
+    raise UserError(f"Expected a free name for a run in {runs_dir}; {stem} and its numbered ones are taken.")
+
+
+def _make_named_folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError:
+        raise UserError(
+            f"Expected a new run name; {path} exists already. Choose another --name or remove it."
+        ) from None
+    return path
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _package_versions() -> dict[str, str]:
+    versions = {}
+    for package in _PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return versions
+
+
+def _git_commit() -> str | None:
+    try:
+        command = ["git", "-C", str(PROJECT_DIR), "rev-parse", "HEAD"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None  # No git here, or not a checkout.
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder that can be read, as its `run.json` describes it."""
+
+    path: Path
+    info: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def state(self) -> str:
+        """One of `STATES`, or `DIED` where a process that should be running is gone."""
+        state = str(self.info["state"])
+        return DIED if state == RUNNING and not _is_alive(self.info) else state
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The K names in index order; empty until the dataset has been read."""
+        return tuple(self.info.get("class_names", ()))
+
+    @property
+    def dataset_dir(self) -> Path:
+        """Where the photos are: `MASKBOARD_DATA`, else where they were when the run was trained."""
+        return Path(os.environ.get("MASKBOARD_DATA") or self.info["config"]["data"])
+
+    def has(self, name: str) -> bool:
+        """Whether the run has got as far as writing this file."""
+        return (self.path / name).is_file()
+
+
+@dataclass(frozen=True)
+class BrokenRun:
+    """A folder among the runs that cannot be read, with the reason."""
+
+    path: Path
+    reason: str
+
+
+def list_runs(runs_dir: Path) -> tuple[list[Run], list[BrokenRun]]:
+    """Read every run folder.
+
+    Returns:
+        The readable runs, finished ones first, each newest first; and the broken ones.
+    """
+    runs: list[Run] = []
+    broken: list[BrokenRun] = []
+    for path in sorted(runs_dir.iterdir()) if runs_dir.is_dir() else []:
+        if not path.is_dir() or path.name.startswith("."):
+            continue
+        try:
+            runs.append(read_run(path))
+        except RunError as error:
+            broken.append(BrokenRun(path, str(error)))
+    runs.sort(key=lambda run: (run.state == FINISHED, run.info["created"]), reverse=True)
+    return runs, broken
+
+
+def read_run(path: Path) -> Run:
+    """Read a run's `run.json`.
+
+    Raises:
+        RunError: If it is missing or not one.
+    """
+    info = read_json(path / RUN_FILE)
+    for key, kind in (("state", str), ("created", str), ("config", dict), ("notices", list)):
+        if not isinstance(info.get(key), kind):
+            raise RunError(f"{RUN_FILE}: expected a {kind.__name__} under {key!r}, found {info.get(key)!r}.")
+    if info.get("format_version") != FORMAT_VERSION:
+        raise RunError(
+            f"{RUN_FILE}: expected format version {FORMAT_VERSION}, found {info.get('format_version')!r}. Train again."
+        )
+    if info["state"] not in STATES:
+        raise RunError(f"{RUN_FILE}: expected one of {', '.join(STATES)} as state, found {info['state']!r}.")
+    names = info.get("class_names", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise RunError(f"{RUN_FILE}: expected a list of names under 'class_names', found {names!r}.")
+    if not isinstance(info["config"].get("data"), str):
+        raise RunError(f"{RUN_FILE}: expected the dataset's path under 'config', found none.")
+    return Run(path, info)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        RunError: If the file is missing or holds something else.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"Expected {path.name} in {path.parent}; there is none.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{path.name}: expected a JSON object; {error}.") from None
+    if not isinstance(value, dict):
+        raise RunError(f"{path.name}: expected a JSON object, found a {type(value).__name__}.")
+    return value
+
+
+def read_samples(path: Path) -> pd.DataFrame:
+    """Read `samples.csv`; see `core.dataset.Dataset.samples`.
+
+    Raises:
+        RunError: If it is missing or malformed.
+    """
+    table = _read_table(path, SAMPLE_COLUMNS)
+    with _table_faults(path):
+        table["label"] = table["label"].astype("Int64")
+        return table.astype({"width": "int64", "height": "int64", "bytes": "int64", "image": "str", "folder": "str"})
+
+
+def read_problems(path: Path) -> pd.DataFrame:
+    """Read `problems.csv`; see `core.dataset.Problem`.
+
+    Raises:
+        RunError: If it is missing or malformed.
+    """
+    return _read_table(path, PROBLEM_COLUMNS).astype("str")
+
+
+def read_history(path: Path) -> pd.DataFrame:
+    """Read `history.csv`: a row an epoch.
+
+    Raises:
+        RunError: If it is missing or malformed.
+    """
+    table = _read_table(path, HISTORY_COLUMNS)
+    with _table_faults(path):
+        return table.astype(
+            {"stage": "str", "fold": "int64", "epoch": "int64"} | dict.fromkeys(HISTORY_COLUMNS[3:], "float64")
+        )
+
+
+def read_predictions(path: Path, n_classes: int) -> pd.DataFrame:
+    """Read `predictions.csv`; see `core.evaluation.predictions_table`.
+
+    Raises:
+        RunError: If it is missing or malformed, or holds labels or probabilities outside their range.
+    """
+    table = _read_table(path, (*PREDICTION_COLUMNS, *probability_columns(n_classes)))
+    with _table_faults(path):
+        table = table.astype({"image": "str", "split": "str", "fold": "int64", "true_label": "int64"})
+    _check_labels(path, table["true_label"], n_classes)
+    return _checked_probabilities(path, table, n_classes)
+
+
+def read_test_predictions(path: Path, n_classes: int) -> pd.DataFrame:
+    """Read `test_predictions.csv`: as `predictions.csv` without what needs a label.
+
+    Confidence and probabilities of photos that could not be read are missing.
+
+    Raises:
+        RunError: If it is missing or malformed.
+    """
+    return _checked_probabilities(
+        path, _read_table(path, (*TEST_PREDICTION_COLUMNS, *probability_columns(n_classes))), n_classes, missing=True
+    )
+
+
+def _checked_probabilities(path: Path, table: pd.DataFrame, n_classes: int, *, missing: bool = False) -> pd.DataFrame:
+    numbers = ["confidence", *probability_columns(n_classes), *(["loss"] if "loss" in table else [])]
+    with _table_faults(path):
+        table = table.astype({"predicted_label": "int64"} | dict.fromkeys(numbers, "float64"))
+    _check_labels(path, table["predicted_label"], n_classes)
+    values = table[numbers].to_numpy()
+    if missing:
+        values = values[~np.isnan(values).any(axis=1)]
+    if not np.isfinite(values).all():
+        raise RunError(f"{path.name}: expected numbers, found some that are missing or infinite.")
+    probabilities = table[numbers[: n_classes + 1]]
+    if ((probabilities < 0) | (probabilities > 1)).any(axis=None):
+        raise RunError(f"{path.name}: expected probabilities from 0 to 1, found others.")
+    return table
+
+
+def _check_labels(path: Path, labels: "pd.Series[int]", n_classes: int) -> None:
+    if not labels.between(0, n_classes - 1).all():
+        raise RunError(f"{path.name}: expected labels 0 to {n_classes - 1}, found {labels.min()} to {labels.max()}.")
+
+
+def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    with _table_faults(path):
+        # Only an empty field is missing: "NA" may well be the name of a class or a photo.
+        table = pd.read_csv(path, encoding="utf-8", keep_default_na=False, na_values=[""])
+    absent = [column for column in columns if column not in table]
+    if absent:
+        raise RunError(f"{path.name}: expected the columns {', '.join(columns)}; {', '.join(absent)} not found.")
+    return table
+
+
+@contextlib.contextmanager
+def _table_faults(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise RunError(f"Expected {path.name} in {path.parent}; there is none.") from None
+    except (OSError, ValueError, TypeError, OverflowError) as error:  # pandas' parser errors are ValueErrors.
+        raise RunError(f"{path.name}: expected a table in CSV; {error}") from None
+
+
+def _is_alive(info: dict[str, Any]) -> bool:
+    """Whether the process that writes a run still does; another machine's is believed."""
+    if info.get("host") != socket.gethostname():
+        return True
+    pid, started = info.get("pid"), info.get("process_started")
+    if not isinstance(pid, int) or not isinstance(started, int | float):
+        return False
+    try:
+        return math.isclose(psutil.Process(pid).create_time(), started, abs_tol=1.0)  # Else the id was given again.
+    except (psutil.Error, ValueError, OverflowError):
+        return False

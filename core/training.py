@@ -1,0 +1,278 @@
+"""One training, from the dataset's folder to a finished run folder.
+
+    list photos -> find weights -> [run folder] -> read photos -> split -> features -> head -> predict -> evaluate
+
+The convolutional part is frozen, so its output is computed once a photo ("features"), and the head is trained on that;
+this is the same as training the whole network with the base frozen, without running the base again in every epoch.
+"""
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from numpy.typing import NDArray
+from rich.table import Table
+
+from core import evaluation, runs
+from core.config import TrainConfig
+from core.dataset import TRAINING_DIR, Dataset, Listing, check_photos, count_by_kind, list_photos
+from core.features import extract
+from core.images import Resize
+from core.model import Weights, build_base, build_extractor, build_head, find_weights, join
+from core.report import Report
+from core.runs import RunWriter
+from core.splits import hold_out, split_hash
+
+RANDOM_WEIGHTS_NOTICE = (
+    "VGG16's weights were random, not learnt from photos: expect much lower figures than with real ones."
+)
+DEMO_NOTICE = "Trained on drawn demo pictures: its figures say nothing about real photos."
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """The labelled photos: names relative to the dataset, labels, whether held out, features; n_images of each."""
+
+    images: list[str]
+    labels: NDArray[np.int_]
+    is_validation: NDArray[np.bool_]
+    features: NDArray[np.float32]
+
+
+def train(config: TrainConfig) -> Path:
+    """Train as configured and leave a run folder.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        UserError: If something is wrong that the user can mend.
+    """
+    report = Report(config.quiet)
+    if config.demo:
+        from core.demo import ensure_demo_dataset
+
+        with report.progress("Drawing the demo dataset", 1) as advance:
+            ensure_demo_dataset(config.data)
+            advance(1)
+    listing = list_photos(config.data, config.class_names)
+    weights = find_weights(config.weights)
+    with RunWriter.create(config) as run:
+        report.say(f"Run folder: {run.path}", always=True)
+        _train_into(run, config, listing, weights, report)
+    report.say(f"Finished: {run.path}. Look at it: streamlit run dashboard/app.py", always=True)
+    return run.path
+
+
+def _train_into(run: RunWriter, config: TrainConfig, listing: Listing, weights: Weights, report: Report) -> None:
+    _seed_everything(config.seed)
+    _record_setting(run, config, listing, weights, report)
+    base = build_base(weights, config.image_size)
+    dataset = _read_dataset(run, listing, report)
+    training, test = _split_by_folder(dataset.samples)
+    is_validation = _split(run, config, training)
+    extractor = build_extractor(base, config.head)
+    with _stage(run, report, "features", len(dataset.samples)) as advance:
+        photos = [dataset.root / image for image in [*training["image"], *test["image"]]]
+        features = extract(extractor, photos, cast(Resize, config.resize), advance)
+    labels = training["label"].to_numpy(dtype=int)
+    labelled = _Labelled(training["image"].tolist(), labels, is_validation, features[: len(training)])
+    head = _fit_head(run, config, labelled, len(dataset.class_names), report)
+    run.write_file(runs.MODEL_FILE, join(extractor, head).save)
+    metrics = _evaluate(run, dataset.class_names, labelled, head)
+    metrics |= _predict_test(run, dataset, test["image"].tolist(), features[len(training) :], head)
+    run.write_json(runs.METRICS_FILE, metrics)
+    _report_result(metrics, dataset.class_names, report)
+
+
+def _seed_everything(seed: int) -> None:
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def _record_setting(run: RunWriter, config: TrainConfig, listing: Listing, weights: Weights, report: Report) -> None:
+    gpus = tf.config.list_physical_devices("GPU")
+    run.update(
+        class_names=list(listing.class_names),
+        weights={"name": weights.name, "sha256": weights.sha256},
+        precision={"name": "float32", "reason": "exact everywhere"},
+        device=f"{len(gpus)} x GPU" if gpus else f"CPU, {os.cpu_count()} cores",
+    )
+    notices = [RANDOM_WEIGHTS_NOTICE] * (weights.path is None) + [DEMO_NOTICE] * config.demo
+    for notice in notices:
+        run.notice(notice)
+        report.warn(notice)
+
+
+def _read_dataset(run: RunWriter, listing: Listing, report: Report) -> Dataset:
+    with _stage(run, report, "photos", len(listing.photos)) as advance:
+        dataset = check_photos(listing, advance)
+    problems = pd.DataFrame([vars(problem) for problem in dataset.problems], columns=list(runs.PROBLEM_COLUMNS))
+    run.write_table(runs.SAMPLES_FILE, dataset.samples)
+    run.write_table(runs.PROBLEMS_FILE, problems)
+    run.update(dataset_fingerprint=_fingerprint(dataset.samples))
+    if dataset.problems:
+        kinds = ", ".join(f"{n} {kind}" for kind, n in count_by_kind(dataset.problems).items())
+        report.warn(f"{len(dataset.problems)} files were left out or are odd ({kinds}):")
+        for problem in dataset.problems[:10]:
+            report.warn(f"  {problem.image}: {problem.kind}: {problem.detail}")
+        if len(dataset.problems) > 10:
+            report.warn(f"  ... and {len(dataset.problems) - 10} more in {run.path / runs.PROBLEMS_FILE}")
+    return dataset
+
+
+def _fingerprint(samples: pd.DataFrame) -> str:
+    lines = samples[["image", "sha256", "label"]].sort_values("image").to_csv(index=False, lineterminator="\n")
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _split_by_folder(samples: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    is_training = samples["folder"] == TRAINING_DIR
+    return samples[is_training], samples[~is_training]
+
+
+def _split(run: RunWriter, config: TrainConfig, training: pd.DataFrame) -> NDArray[np.bool_]:
+    is_validation = hold_out(
+        training["label"].to_numpy(dtype=int),
+        training["sha256"].tolist(),  # The same photo twice stays on one side.
+        config.validation_fraction,
+        config.split_seed,
+    )
+    run.update(split_hash=split_hash(training["image"].tolist(), is_validation))
+    return is_validation
+
+
+def _fit_head(run: RunWriter, config: TrainConfig, labelled: _Labelled, n_classes: int, report: Report) -> keras.Model:
+    held_out = labelled.is_validation
+    x, y = labelled.features[~held_out], labelled.labels[~held_out]
+    head = build_head(x, config.hidden_units, config.dropout, n_classes)
+    head.compile(
+        optimizer=keras.optimizers.Adam(config.learning_rate),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    with _stage(run, report, "head", config.epochs) as advance:
+        history = _HistoryWriter(run, "head", advance)
+        head.fit(
+            x,
+            y,
+            validation_data=(labelled.features[held_out], labelled.labels[held_out]),
+            epochs=config.epochs,
+            batch_size=config.batch_size,
+            verbose=0,
+            callbacks=[
+                keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=max(1, config.patience // 2)),
+                keras.callbacks.EarlyStopping(patience=config.patience, restore_best_weights=True),
+                keras.callbacks.TensorBoard(run.path / runs.TENSORBOARD_DIR, write_graph=False),
+                history,
+            ],
+        )
+    best = min(history.rows, key=lambda row: row["val_loss"])
+    report.say(
+        f"Stopped after epoch {len(history.rows)}; kept the weights of epoch {best['epoch'] + 1}, "
+        f"val_loss {best['val_loss']:.3f}, val_accuracy {best['val_accuracy']:.3f}"
+    )
+    return head
+
+
+class _HistoryWriter(keras.callbacks.Callback):
+    """Rewrites `history.csv` after each epoch."""
+
+    def __init__(self, run: RunWriter, stage: str, advance: Callable[[int], None]) -> None:
+        super().__init__()
+        self.rows: list[dict[str, Any]] = []
+        self._run, self._stage, self._advance = run, stage, advance
+        self._started = self._learning_rate = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._started = time.monotonic()
+        self._learning_rate = float(self.model.optimizer.learning_rate)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        measured = {key: (logs or {})[key] for key in ("loss", "accuracy", "val_loss", "val_accuracy")}
+        seconds = round(time.monotonic() - self._started, 4)
+        row = {"stage": self._stage, "fold": -1, "epoch": epoch} | measured
+        self.rows.append(row | {"learning_rate": self._learning_rate, "seconds": seconds})
+        self._run.write_table(runs.HISTORY_FILE, pd.DataFrame(self.rows, columns=list(runs.HISTORY_COLUMNS)))
+        self._advance(1)
+
+
+def _evaluate(run: RunWriter, class_names: tuple[str, ...], labelled: _Labelled, head: keras.Model) -> dict[str, Any]:
+    """Write predictions and confusion matrix; the metrics come from the table as it stands on disk."""
+    splits = np.where(labelled.is_validation, "val", "train").tolist()
+    probabilities = head.predict(labelled.features, batch_size=256, verbose=0)
+    table = evaluation.predictions_table(labelled.images, splits, labelled.labels, probabilities)
+    run.write_table(runs.PREDICTIONS_FILE, table)
+    table = runs.read_predictions(run.path / runs.PREDICTIONS_FILE, len(class_names))
+    validation = table[table["split"] == "val"]
+    matrix = evaluation.confusion_matrix(validation["true_label"], validation["predicted_label"], len(class_names))
+    named = pd.DataFrame(matrix, index=pd.Index(class_names, name="true \\ predicted"), columns=list(class_names))
+    run.write_table(runs.CONFUSION_MATRIX_FILE, named, index=True)
+    return evaluation.summarise(validation, class_names)
+
+
+def _predict_test(
+    run: RunWriter, dataset: Dataset, images: list[str], features: NDArray[np.float32], head: keras.Model
+) -> dict[str, Any]:
+    """Write the submission; returns the metrics of the test photos whose labels are known, if any."""
+    n_classes = len(dataset.class_names)
+    if not images and not dataset.unusable_test:
+        return {}
+    probabilities = (
+        head.predict(features, batch_size=256, verbose=0) if images else np.empty((0, n_classes), dtype=np.float32)
+    )
+    table = evaluation.probability_table(probabilities)
+    table.insert(0, "image", images)
+    commonest = int(dataset.samples["label"].mode().iloc[0])
+    unreadable = pd.DataFrame({"image": dataset.unusable_test, "predicted_label": commonest})
+    everything = pd.concat([table, unreadable]).sort_values("image", ignore_index=True)
+    run.write_table(runs.TEST_PREDICTIONS_FILE, everything)
+    names = everything["image"].str.rsplit("/", n=1).str[-1]
+    run.write_table(runs.SUBMISSION_FILE, pd.DataFrame({"Id": names, "Category": everything["predicted_label"]}))
+    if not dataset.test_labels:
+        return {}
+    known = table["image"].isin(dataset.test_labels).to_numpy()
+    scored = table[known]
+    labels = scored["image"].map(dataset.test_labels).to_numpy(dtype=int)
+    scored = evaluation.predictions_table(
+        scored["image"].tolist(), ["test"] * len(scored), labels, probabilities[known]
+    )
+    return {"test": evaluation.summarise(scored, dataset.class_names)}
+
+
+def _report_result(metrics: dict[str, Any], class_names: tuple[str, ...], report: Report) -> None:
+    title = f"Validation: {metrics['n_images']} photos held out (optimistic: early stopping watched them)"
+    table = Table("class", "precision", "recall", "F1", "photos", title=title, title_justify="left")
+    for scores in metrics["classes"]:
+        shares = (f"{scores[key]:.3f}" for key in ("precision", "recall", "f1"))
+        table.add_row(scores["class_name"], *shares, str(scores["support"]))
+    report.show(table)
+    for what, figures in (("Validation", metrics), ("Test", metrics.get("test"))):
+        if figures:
+            low, high = figures["accuracy_interval"]
+            report.say(
+                f"{what} accuracy {figures['accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}), "
+                f"macro F1 {figures['macro_f1']:.3f}, {figures['n_images']} photos"
+            )
+
+
+@contextlib.contextmanager
+def _stage(run: RunWriter, report: Report, name: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Progress for the person at the terminal and, in `run.json`, for the one at the dashboard."""
+    titles = {"photos": "Reading photos", "features": "Computing features", "head": "Training the head, epoch"}
+    with report.progress(titles[name], total) as show, run.stage(name, total) as record:
+
+        def advance(n: int) -> None:
+            show(n)
+            record(n)
+
+        yield advance

@@ -1,0 +1,64 @@
+"""Train a mask classifier and leave a run folder that the dashboard shows.
+
+python train.py                     trains on data/MaskDataset with ImageNet weights
+python train.py --demo              draws a dataset and trains on it, without any network
+streamlit run dashboard/app.py      shows the runs
+"""
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Sequence
+
+from core.config import TrainConfig, config_from_options, flag
+from core.errors import UserError
+from core.quiet import native_stderr_hidden
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line: one option a field of `TrainConfig`, grouped as there."""
+    parser = argparse.ArgumentParser(
+        prog="train.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for option in dataclasses.fields(TrainConfig):
+        title, help_text, extras = (option.metadata[key] for key in ("group", "help", "argparse"))
+        group = groups.get(title) or groups.setdefault(title, parser.add_argument_group(title))
+        # Options that are not given stay absent, so that `--demo` can have defaults of its own.
+        group.add_argument(
+            flag(option.name), default=argparse.SUPPRESS, help=help_text + _default_text(option), **extras
+        )
+    return parser
+
+
+def _default_text(option: "dataclasses.Field[object]") -> str:
+    default = option.default
+    if default is dataclasses.MISSING:
+        default = option.default_factory() if callable(option.default_factory) else None
+    return "" if default is None or default is False else f" (default: {default})"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the training that the command line asks for.
+
+    Returns:
+        The exit code: 0, 2 for what the user can mend, 130 after Ctrl-C.
+    """
+    options = vars(build_parser().parse_args(argv))
+    try:
+        config = config_from_options(options)
+        with native_stderr_hidden():
+            from core.training import train  # Brings TensorFlow, for which --help need not wait.
+
+        train(config)
+    except UserError as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("train.py: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
