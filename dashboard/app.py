@@ -1,0 +1,43 @@
+"""The dashboard's entry: `streamlit run dashboard/app.py`. Navigation and the run picker; everything else is a page."""
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+# `streamlit run` puts this folder on the path, not the project's.
+PROJECT_DIR = str(Path(__file__).resolve().parents[1])
+if PROJECT_DIR not in sys.path:
+    sys.path.insert(0, PROJECT_DIR)
+
+from core.runs import RunError  # noqa: E402
+from dashboard.page import choose_run, show_broken_file  # noqa: E402
+
+# Without an icon of its own the browser tab would fetch the page's from Google's font server.
+st.set_page_config(layout="wide", page_icon="😷")
+# Less empty space on top; a photo in a dialog leaves room for its probabilities.
+st.html(
+    "<style>[data-testid=stMainBlockContainer] { padding-top: 3rem; }"
+    "[role=dialog] img { max-height: 65vh; object-fit: contain; }</style>"
+)
+page = st.navigation(
+    {
+        "Understand": [
+            st.Page("views/overview.py", title="Overview", icon=":material/dashboard:", default=True),
+            st.Page("views/data.py", title="Data", icon=":material/photo_library:", url_path="data"),
+            st.Page("views/training.py", title="Training", icon=":material/show_chart:", url_path="training"),
+        ],
+        "Improve": [
+            st.Page("views/evaluation.py", title="Evaluation", icon=":material/grid_on:", url_path="evaluation"),
+            st.Page("views/errors.py", title="Errors", icon=":material/image_search:", url_path="errors"),
+        ],
+        "Use": [
+            st.Page("views/predict.py", title="Predict", icon=":material/add_a_photo:", url_path="predict"),
+        ],
+    }
+)
+choose_run()
+try:
+    page.run()
+except RunError as error:
+    show_broken_file(error)

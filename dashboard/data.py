@@ -1,0 +1,149 @@
+"""Cached reading; the only file with Streamlit's caches.
+
+Every cache is keyed on a file's path, time of change and size, so a file that was written again is read again.
+"""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core import runs
+from core.images import PHOTO_SUFFIXES, PhotoError, thumbnail
+from core.predict import Classifier, load_classifier
+from core.runs import Run, RunError
+
+THUMBNAIL_SIZE = 240
+
+Stamp = tuple[str, int, int]
+
+
+def samples(run: Run) -> pd.DataFrame:
+    """The photos of a run; see `core.runs.read_samples`."""
+    return _samples(_stamp(run.path / runs.SAMPLES_FILE))
+
+
+def problems(run: Run) -> pd.DataFrame:
+    """What was wrong with a run's photos; see `core.runs.read_problems`."""
+    return _problems(_stamp(run.path / runs.PROBLEMS_FILE))
+
+
+def history(run: Run) -> pd.DataFrame:
+    """A run's epochs; see `core.runs.read_history`."""
+    return _history(_stamp(run.path / runs.HISTORY_FILE))
+
+
+def predictions(run: Run) -> pd.DataFrame:
+    """A run's predictions of labelled photos; see `core.runs.read_predictions`."""
+    return _predictions(_stamp(run.path / runs.PREDICTIONS_FILE), len(run.class_names))
+
+
+def test_predictions(run: Run) -> pd.DataFrame:
+    """A run's predictions of test photos; see `core.runs.read_test_predictions`."""
+    return _test_predictions(_stamp(run.path / runs.TEST_PREDICTIONS_FILE), len(run.class_names))
+
+
+def metrics(run: Run) -> dict[str, Any]:
+    """A run's scores; see `core.evaluation.summarise`."""
+    return _metrics(_stamp(run.path / runs.METRICS_FILE))
+
+
+def classifier(run: Run) -> Classifier:
+    """A run's network, loaded once for all visitors.
+
+    Raises:
+        UserError: If the run has none.
+    """
+    return _classifier(_stamp(run.path / runs.MODEL_FILE), run)
+
+
+def photo_path(run: Run, image: str) -> Path:
+    """Where a photo of a run is.
+
+    Raises:
+        PhotoError: If `image` does not name a photo within the dataset; tables can be forged.
+    """
+    relative = Path(image)
+    if relative.is_absolute() or ".." in relative.parts or relative.suffix.lower() not in PHOTO_SUFFIXES:
+        raise PhotoError("unreadable", "not a photo of the dataset")
+    return run.dataset_dir / relative
+
+
+def thumbnail_uri(path: Path) -> str:
+    """A small copy of a photo as a `data:` address.
+
+    Raises:
+        PhotoError: If the photo cannot be used.
+    """
+    return _thumbnail_uri(_photo_stamp(path))
+
+
+def large_photo(path: Path) -> bytes:
+    """A photo for the screen: upright, at most 1,200 pixels wide and high.
+
+    Raises:
+        PhotoError: If the photo cannot be used.
+    """
+    return _large_photo(_photo_stamp(path))
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise RunError(f"Expected {path.name} in {path.parent}; {error.strerror}.") from None
+    return str(path), status.st_mtime_ns, status.st_size
+
+
+def _photo_stamp(path: Path) -> Stamp:
+    try:
+        return _stamp(path)
+    except RunError:
+        raise PhotoError("unreadable", f"there is no {path.name} in {path.parent}") from None
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _samples(stamp: Stamp) -> pd.DataFrame:
+    return runs.read_samples(Path(stamp[0]))
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _problems(stamp: Stamp) -> pd.DataFrame:
+    return runs.read_problems(Path(stamp[0]))
+
+
+@st.cache_data(show_spinner=False, max_entries=128)
+def _history(stamp: Stamp) -> pd.DataFrame:
+    return runs.read_history(Path(stamp[0]))
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _predictions(stamp: Stamp, n_classes: int) -> pd.DataFrame:
+    return runs.read_predictions(Path(stamp[0]), n_classes)
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _test_predictions(stamp: Stamp, n_classes: int) -> pd.DataFrame:
+    return runs.read_test_predictions(Path(stamp[0]), n_classes)
+
+
+@st.cache_data(show_spinner=False, max_entries=128)
+def _metrics(stamp: Stamp) -> dict[str, Any]:
+    return runs.read_metrics(Path(stamp[0]))
+
+
+@st.cache_resource(show_spinner="Loading the network ...", max_entries=2)
+def _classifier(stamp: Stamp, _run: Run) -> Classifier:
+    return load_classifier(_run)
+
+
+@st.cache_data(show_spinner=False, max_entries=5000)
+def _thumbnail_uri(stamp: Stamp) -> str:
+    return "data:image/webp;base64," + base64.b64encode(thumbnail(Path(stamp[0]), THUMBNAIL_SIZE)).decode()
+
+
+@st.cache_data(show_spinner=False, max_entries=100)
+def _large_photo(stamp: Stamp) -> bytes:
+    return thumbnail(Path(stamp[0]), 1200)
