@@ -83,8 +83,11 @@ def photo_sizes(samples: pd.DataFrame, class_names: Sequence[str]) -> go.Figure:
 
 
 def aspect_ratios(samples: pd.DataFrame) -> go.Figure:
-    """Histogram of width divided by height on a logarithmic axis: 1 is square, left of it portrait."""
-    ratios = np.log2(samples["width"] / samples["height"])
+    """Histogram of width divided by height on a logarithmic axis: 1 is square, left of it portrait.
+
+    Photos beyond 1:4 and 4:1 count in the outermost bars.
+    """
+    ratios = np.log2(samples["width"] / samples["height"]).clip(-2, 2)
     counts, edges = np.histogram(ratios, bins=np.arange(-2.0, 2.01, 0.125))
     middles = (edges[:-1] + edges[1:]) / 2
     figure = go.Figure(

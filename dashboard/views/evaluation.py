@@ -89,7 +89,8 @@ def main() -> None:
     if cell is None:
         return
     photos = order(choose(validation, true_label=cell[0], predicted_label=cell[1]), "Highest loss")
-    st.subheader(f"{len(photos)} photos: {names[cell[0]]}, predicted {names[cell[1]]}", anchor=False)
+    noun = "photo" if len(photos) == 1 else "photos"
+    st.subheader(f"{len(photos)} {noun}: {names[cell[0]]}, predicted {names[cell[1]]}", anchor=False)
     show_gallery(run, photos, key="cell")
 
 

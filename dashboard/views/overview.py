@@ -59,7 +59,8 @@ def compare(run: Run, other: Run) -> None:
         verdict = "a real difference" if low > 0 or high < 0 else "no proof of a difference: the interval holds 0"
         st.write(
             f"On the {paired.n_images} photos held out in both, accuracy differs by "
-            f"**{100 * paired.difference:+.1f} points** (95 % interval {100 * low:+.1f} to {100 * high:+.1f}): {verdict}."
+            f"**{100 * paired.difference:+.1f} points** "
+            f"(95 % interval {100 * low:+.1f} to {100 * high:+.1f}): {verdict}."
         )
     changed = config_changes(run, other)
     if changed.empty:

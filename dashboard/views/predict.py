@@ -48,7 +48,7 @@ def _choose_test_photo(run: Run) -> list[Photo]:
     if not images:
         st.info("This run's dataset has no test photos.", icon=":material/search_off:")
         return []
-    image = st.selectbox("Test photo", images, format_func=lambda image: Path(image).name)
+    image = st.selectbox("Test photo", images, format_func=lambda image: Path(image).name, key="test_photo")
     try:
         return [Photo(image, data.photo_path(run, image).read_bytes())]
     except (PhotoError, OSError) as error:

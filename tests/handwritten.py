@@ -1,0 +1,113 @@
+"""A run folder written by hand: the contract between training and dashboard, spelt out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from core.runs import Run, read_run
+from tests.conftest import make_photo
+
+CLASS_NAMES = ("nobody", "everybody", "somebody")
+
+# image, split, true label, predicted label, probabilities
+PREDICTIONS = (
+    ("training/a.jpg", "val", 0, 0, (0.90, 0.06, 0.04)),
+    ("training/b.jpg", "val", 0, 1, (0.30, 0.60, 0.10)),
+    ("training/c.jpg", "val", 1, 1, (0.10, 0.80, 0.10)),
+    ("training/d.jpg", "val", 2, 1, (0.04, 0.95, 0.01)),
+    ("training/e.jpg", "train", 0, 0, (0.99, 0.01, 0.00)),
+    ("training/f.jpg", "train", 1, 2, (0.20, 0.35, 0.45)),
+    ("training/g.jpg", "train", 2, 2, (0.10, 0.20, 0.70)),
+)
+LOSSES = {"a": 0.105361, "b": 1.203973, "c": 0.223144, "d": 4.605170, "e": 0.010050, "f": 1.049822, "g": 0.356675}
+
+
+def write_run(runs_dir: Path, data: Path, name: str = "first", **info: Any) -> Run:
+    """Write a finished run of seven labelled photos (four of them held out) and two test photos.
+
+    Args:
+        runs_dir: Where the run folder is made.
+        data: Where the photos are drawn.
+        name: The run's name.
+        info: What `run.json` says besides or instead.
+    """
+    folder = runs_dir / name
+    folder.mkdir(parents=True)
+    for index, (image, _, label, *_) in enumerate(PREDICTIONS):
+        make_photo(data / image, label, seed=index)
+    for index, image in enumerate(("test/x.jpg", "test/y.jpg")):
+        make_photo(data / image, index, seed=50 + index)
+    (folder / "run.json").write_text(json.dumps(_run_json(name, data) | info))
+    (folder / "samples.csv").write_text(_samples())
+    (folder / "problems.csv").write_text("image,kind,detail\ntraining/z.jpg,truncated,the file ends too early\n")
+    (folder / "history.csv").write_text(
+        "stage,fold,epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds\n"
+        "head,-1,0,1.2,0.4,1.1,0.25,0.001,0.5\n"
+        "head,-1,1,0.8,0.6,0.9,0.5,0.001,0.3\n"
+        "head,-1,2,0.5,0.8,1.0,0.5,0.001,0.3\n"
+    )
+    (folder / "predictions.csv").write_text(_predictions())
+    (folder / "test_predictions.csv").write_text(
+        "image,predicted_label,confidence,prob_0,prob_1,prob_2\n"
+        "test/x.jpg,0,0.7,0.7,0.2,0.1\ntest/y.jpg,1,0.6,0.3,0.6,0.1\n"
+    )
+    (folder / "metrics.json").write_text(json.dumps(_metrics()))
+    return read_run(folder)
+
+
+def _run_json(name: str, data: Path) -> dict[str, Any]:
+    return {
+        "format_version": 1,
+        "name": name,
+        "state": "finished",
+        "created": "2026-01-02T03:04:05.000+00:00",
+        "updated": "2026-01-02T03:05:05.000+00:00",
+        "config": {"data": str(data), "name": name, "image_size": 32, "resize": "squash", "head": "gap"},
+        "class_names": list(CLASS_NAMES),
+        "notices": [],
+    }
+
+
+def _samples() -> str:
+    rows = [
+        f"{image},training,{label},30,20,900,{index:064x}" for index, (image, _, label, *_) in enumerate(PREDICTIONS)
+    ]
+    rows += ["test/x.jpg,test,,30,20,900,aa", "test/y.jpg,test,,20,30,900,bb"]
+    return "\n".join(["image,folder,label,width,height,bytes,sha256", *rows]) + "\n"
+
+
+def _predictions() -> str:
+    rows = [
+        f"{image},{split},-1,{true},{predicted},{max(probs)},{LOSSES[image[-5]]},{','.join(map(str, probs))}"
+        for image, split, true, predicted, probs in PREDICTIONS
+    ]
+    header = "image,split,fold,true_label,predicted_label,confidence,loss,prob_0,prob_1,prob_2"
+    return "\n".join([header, *rows]) + "\n"
+
+
+def _metrics() -> dict[str, Any]:
+    recalls = ((0.5, 1.0, 2), (1.0, 1 / 3, 1), (0.0, 0.0, 1))
+    classes = [
+        {
+            "label": label,
+            "class_name": name,
+            "precision": precision,
+            "precision_interval": [0.0, 1.0],
+            "recall": recall,
+            "recall_interval": [0.0, 1.0],
+            "f1": 0.5,
+            "support": support,
+        }
+        for label, (name, (recall, precision, support)) in enumerate(zip(CLASS_NAMES, recalls, strict=True))
+    ]
+    return {
+        "n_images": 4,
+        "accuracy": 0.5,
+        "accuracy_interval": [0.15, 0.85],
+        "macro_f1": 0.39,
+        "macro_f1_interval": [0.1, 0.8],
+        "log_loss": 1.534,
+        "expected_calibration_error": 0.4,
+        "temperature": 1.3,
+        "classes": classes,
+    }

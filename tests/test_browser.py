@@ -1,0 +1,162 @@
+"""The loop as a person goes through it: train, open every page in Chromium, click, upload."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from core.config import PROJECT_DIR
+from tests.conftest import make_dataset
+from tests.server import Server, dashboard_server
+
+pytestmark = pytest.mark.browser
+
+PAGES = {"": "Overview", "data": "Data", "training": "Training", "evaluation": "Evaluation", "errors": "Errors"}
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_dataset(tmp_path_factory.mktemp("data"), per_class=12, n_test=3)
+
+
+@pytest.fixture(scope="module")
+def run_folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run trained by the real command; so badly (one step of a tiny head) that there are errors to browse."""
+    runs_dir = tmp_path_factory.mktemp("runs")
+    options = ["--data", data, "--runs-dir", runs_dir, "--name", "tiny", "--weights", "random", "--image-size", "32"]
+    options += ["--epochs", "2", "--hidden-units", "2", "--learning-rate", "0.00001", "--validation-fraction", "0.5"]
+    subprocess.run([sys.executable, "train.py", *map(str, options)], cwd=PROJECT_DIR, check=True, capture_output=True)
+    return runs_dir / "tiny"
+
+
+@pytest.fixture(scope="module")
+def server(run_folder: Path) -> Iterator[Server]:
+    with dashboard_server(run_folder.parent) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: install one or name it in the environment variable CHROMIUM")
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    opened = browser.new_page(viewport={"width": 1440, "height": 1000})
+    opened.set_default_timeout(30_000)
+    expect.set_options(timeout=30_000)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def validation(run_folder: Path) -> pd.DataFrame:
+    predictions = pd.read_csv(run_folder / "predictions.csv")
+    return predictions[predictions["split"] == "val"]
+
+
+def wait_for_script(page: Page) -> None:
+    """Until the page has been drawn and Streamlit runs no script for it."""
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_opens_by_its_address_without_leaving_the_machine(server: Server, page: Page, path: str) -> None:
+    addresses: list[str] = []
+    page.on("request", lambda request: addresses.append(request.url))
+    page.goto(f"{server.url}/{path}")
+    expect(page.get_by_role("heading", name=PAGES[path], exact=True)).to_be_visible()
+    wait_for_script(page)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    expect(page).to_have_title(PAGES[path])
+    local = re.compile(rf"({re.escape(server.url)}|ws://127\.0\.0\.1|data:|blob:)")
+    assert [address for address in addresses if not local.match(address)] == []
+
+
+@pytest.mark.skipif(
+    not hasattr(psutil.Process, "memory_maps"), reason="this system does not tell a process's libraries"
+)
+def test_looking_around_brings_no_tensorflow(server: Server, page: Page) -> None:
+    for path in PAGES:
+        page.goto(f"{server.url}/{path}")
+        expect(page.get_by_role("heading", name=PAGES[path], exact=True)).to_be_visible()
+        wait_for_script(page)
+    assert not server.has_tensorflow()
+
+
+def test_a_click_on_a_cell_of_the_matrix_leads_to_its_photos(
+    server: Server, page: Page, validation: pd.DataFrame
+) -> None:
+    pairs = validation.groupby(["true_label", "predicted_label"])["image"].apply(set)
+    (true, predicted), images = next((pair, images) for pair, images in pairs.items() if pair[0] != pair[1])
+    page.goto(f"{server.url}/evaluation")
+    wait_for_script(page)
+    matrix = page.locator(".nsewdrag").first
+    matrix.scroll_into_view_if_needed()
+    box = matrix.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] * (predicted + 0.5) / 3, box["y"] + box["height"] * (true + 0.5) / 3
+    page.mouse.move(x, y)
+    page.wait_for_timeout(300)  # Plotly looks for the point under the pointer before it takes a click.
+    page.mouse.click(x, y)
+    expect(page.locator("button.tile")).to_have_count(len(images))
+    assert {tile.get_attribute("title") for tile in page.locator("button.tile").all()} == images
+    expect(page).to_have_url(re.compile(r"true=\w+&predicted=\w+"))
+
+
+def test_a_photo_opens_large_and_the_arrow_keys_go_on(server: Server, page: Page, validation: pd.DataFrame) -> None:
+    wrong = validation[validation["true_label"] != validation["predicted_label"]]
+    first, second = wrong.sort_values(["loss", "image"], ascending=[False, True])["image"].head(2)
+    page.goto(f"{server.url}/errors")
+    page.locator("button.tile").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text(first)).to_be_visible()
+    expect(dialog.get_by_role("img").first).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(dialog.get_by_text(second)).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    expect(dialog.get_by_text(first)).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+
+def test_an_uploaded_photo_is_predicted_as_in_the_table(
+    server: Server, page: Page, data: Path, run_folder: Path
+) -> None:
+    table = pd.read_csv(run_folder / "test_predictions.csv").set_index("image")
+    confidence = table.loc["test/20000.jpg", "confidence"]
+    page.goto(f"{server.url}/predict")
+    wait_for_script(page)
+    (data / "fake.jpg").write_text("no photo")
+    page.locator("input[type=file]").set_input_files([data / "test" / "20000.jpg", data / "fake.jpg"])
+    expect(page.get_by_text(f"{confidence:.0%} sure")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Not a photo that can be used")).to_be_visible()
+    assert server.has_tensorflow()
+
+
+def test_a_run_trained_meanwhile_shows_after_a_refresh(server: Server, page: Page, run_folder: Path) -> None:
+    page.goto(server.url)
+    run_picker = page.get_by_test_id("stSidebar").get_by_role("combobox")
+    expect(run_picker).to_have_value("tiny")
+    again = run_folder.with_name("tiny-again")
+    shutil.copytree(run_folder, again)
+    info = (again / "run.json").read_text()
+    (again / "run.json").write_text(re.sub(r'"created": "\d{4}', '"created": "2999', info))
+    page.reload()
+    expect(run_picker).to_have_value("tiny-again")
+    shutil.rmtree(again)

@@ -1,0 +1,310 @@
+"""The pages on a run written by hand, without a browser."""
+
+import io
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from core.config import PROJECT_DIR
+from core.runs import Run
+from tests.conftest import make_photo
+from tests.handwritten import write_run
+
+PAGES = ("overview", "data", "training", "evaluation", "errors", "predict")
+
+OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def run(runs_dir: Path, data: Path) -> Run:
+    return write_run(runs_dir, data)
+
+
+@pytest.fixture
+def open_page(runs_dir: Path) -> OpenPage:
+    def open_page(name: str, **query: str) -> AppTest:
+        app = AppTest.from_file(str(PROJECT_DIR / "dashboard" / "app.py"), default_timeout=60)
+        for key, value in query.items():
+            app.query_params[key] = value
+        app.run()
+        return app if name == "overview" else app.switch_page(f"views/{name}.py").run()
+
+    return open_page
+
+
+def texts(app: AppTest) -> str:
+    """All that a page says in words."""
+    kinds = (app.header, app.subheader, app.markdown, app.caption, app.info, app.error, app.text, app.code)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def tiles(app: AppTest) -> list[dict[str, str]]:
+    """What the galleries of a page were told to show."""
+    protos = [element.proto for element in app.main if element.type == "bidi_component"]
+    return [item for proto in protos for item in json.loads(proto.json)["items"]]
+
+
+def shown(app: AppTest) -> str:
+    return "".join(Path(tile["name"]).stem for tile in tiles(app))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_without_a_run_a_page_says_what_to_do(open_page: OpenPage, page: str) -> None:
+    app = open_page(page)
+    assert not app.exception
+    assert "python train.py --demo" in texts(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_shows_a_run_and_its_notices(runs_dir: Path, data: Path, open_page: OpenPage, page: str) -> None:
+    run = write_run(runs_dir, data, notices=["the weights were random"])
+    (run.path / "model.keras").touch()
+    app = open_page(page)
+    assert not app.exception
+    assert app.header[0].value.lower() == page
+    assert "the weights were random" in texts(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_survives_a_run_that_has_only_begun(runs_dir: Path, open_page: OpenPage, page: str) -> None:
+    folder = runs_dir / "begun"
+    folder.mkdir(parents=True)
+    info = {
+        "format_version": 1, "state": "running", "created": "2026-01-01", "config": {"data": "/nowhere"},
+        "notices": [], "host": "elsewhere", "progress": {"stage": "features", "done": 32, "total": 99},
+    }  # fmt: skip
+    (folder / "run.json").write_text(json.dumps(info))
+    app = open_page(page)
+    assert not app.exception
+    assert "features, 32 of 99" in texts(app)
+
+
+def test_the_newest_finished_run_comes_first(runs_dir: Path, data: Path, open_page: OpenPage) -> None:
+    write_run(runs_dir, data, name="old", created="2026-01-01T00:00:00+00:00")
+    write_run(runs_dir, data, name="new", created="2026-03-01T00:00:00+00:00")
+    write_run(runs_dir, data, name="newest", created="2026-04-01T00:00:00+00:00", state="failed", error="no memory")
+    assert open_page("overview").selectbox(key="run").options == ["new", "old", "newest"]
+
+
+def test_a_run_trained_meanwhile_appears_after_a_refresh(runs_dir: Path, data: Path, open_page: OpenPage) -> None:
+    write_run(runs_dir, data, name="old", created="2026-01-01T00:00:00+00:00")
+    open_page("overview")
+    write_run(runs_dir, data, name="new", created="2026-03-01T00:00:00+00:00")
+    assert open_page("overview").selectbox(key="run").value == "new"
+
+
+def test_a_table_that_was_written_again_is_read_again(run: Run, open_page: OpenPage) -> None:
+    assert shown(open_page("errors")) == "db"
+    table = run.path / "predictions.csv"
+    table.write_text("\n".join(line for line in table.read_text().splitlines() if "/b.jpg" not in line))
+    assert shown(open_page("errors")) == "d"
+
+
+def test_a_link_names_the_run(runs_dir: Path, data: Path, open_page: OpenPage) -> None:
+    write_run(runs_dir, data, name="old", created="2026-01-01T00:00:00+00:00")
+    write_run(runs_dir, data, name="new", created="2026-03-01T00:00:00+00:00")
+    assert open_page("overview", run="old").selectbox(key="run").value == "old"
+    assert open_page("overview", run="../../etc").selectbox(key="run").value == "new"
+
+
+def test_a_broken_run_is_named_and_the_others_work(run: Run, runs_dir: Path, open_page: OpenPage) -> None:
+    (runs_dir / "broken").mkdir()
+    (runs_dir / "broken" / "run.json").write_text('{"state": ')
+    app = open_page("overview")
+    assert "broken" in texts(app)
+    assert "run.json: expected a JSON object" in texts(app)
+    assert app.metric[0].value == "50.0%"
+
+
+@pytest.mark.parametrize("page", ["overview", "evaluation", "errors"])
+def test_a_broken_table_is_named(run: Run, open_page: OpenPage, page: str) -> None:
+    (run.path / "predictions.csv").write_text("image,split\ntraining/a.jpg,val\n")
+    app = open_page(page)
+    assert not app.exception
+    assert "predictions.csv: expected the columns" in app.error[0].value
+    assert run.name in app.error[0].value
+
+
+@pytest.mark.parametrize(
+    ("info", "expected"),
+    [
+        ({"state": "failed", "error": "no memory"}, "failed: no memory"),
+        ({"state": "interrupted"}, "interrupted"),
+        ({"state": "running", "pid": 2**22 + 1, "process_started": 1.0}, "its process is gone"),
+    ],
+)
+def test_a_run_that_did_not_finish_says_why(
+    runs_dir: Path, data: Path, open_page: OpenPage, info: dict[str, Any], expected: str
+) -> None:
+    write_run(runs_dir, data, host=socket.gethostname(), **info)
+    assert expected in texts(open_page("overview"))
+
+
+def test_overview_shows_figures_with_their_intervals(run: Run, open_page: OpenPage) -> None:
+    app = open_page("overview")
+    assert {metric.label: metric.value for metric in app.metric} == {
+        "Accuracy": "50.0%", "Macro F1": "39.0%", "Log loss": "1.534", "Calibration error": "40.0%",
+    }  # fmt: skip
+    assert "95 %: 15.0% to 85.0%" in texts(app)
+
+
+def test_overview_compares_with_the_run_before(run: Run, runs_dir: Path, data: Path, open_page: OpenPage) -> None:
+    later = write_run(runs_dir, data, name="later", created="2026-03-01T00:00:00+00:00")
+    table = later.path / "predictions.csv"
+    table.write_text(table.read_text().replace("b.jpg,val,-1,0,1,", "b.jpg,val,-1,0,0,"))
+    app = open_page("overview")
+    assert "Against first, the run before" in texts(app)
+    assert "On the 4 photos held out in both, accuracy differs by **+25.0 points**" in texts(app)
+
+
+def test_data_lists_problems_in_words(run: Run, open_page: OpenPage) -> None:
+    table = open_page("data").dataframe[0].value
+    assert table.iloc[0].tolist() == [
+        "training/z.jpg", "cut off: the file ends too early", "left out", "the file ends too early",
+    ]  # fmt: skip
+
+
+def test_data_shows_photos_of_one_class_at_a_time(run: Run, open_page: OpenPage) -> None:
+    app = open_page("data")
+    assert sorted(shown(app)) == ["a", "b", "e"]
+    app.segmented_control(key="class").set_value("test").run()
+    assert sorted(shown(app)) == ["x", "y"]
+
+
+def test_training_overlays_runs_on_request(run: Run, runs_dir: Path, data: Path, open_page: OpenPage) -> None:
+    write_run(runs_dir, data, name="other", created="2025-01-01T00:00:00+00:00")
+    app = open_page("training")
+    assert app.dataframe[0].value["run"].tolist() == ["first"]
+    app.multiselect(key="overlay").select("other").run()
+    summary = app.dataframe[0].value
+    assert summary["run"].tolist() == ["first", "other"]
+    assert summary["best epoch"].tolist() == [2, 2]
+
+
+def test_a_chosen_cell_shows_its_photos(run: Run, open_page: OpenPage) -> None:
+    app = open_page("evaluation")
+    assert shown(app) == ""
+    app.selectbox(key="true").set_value("nobody")
+    app.selectbox(key="predicted").set_value("everybody").run()
+    assert shown(app) == "b"
+    assert "1 photo: nobody, predicted everybody" in texts(app)
+
+
+def test_a_link_opens_a_cell(run: Run, open_page: OpenPage) -> None:
+    app = AppTest.from_file(str(PROJECT_DIR / "dashboard" / "app.py"), default_timeout=60)
+    app.run()
+    app.query_params["true"], app.query_params["predicted"] = "somebody", "everybody"
+    app.switch_page("views/evaluation.py").run()
+    assert shown(app) == "d"
+
+
+def test_evaluation_counts_held_out_photos_only(run: Run, open_page: OpenPage) -> None:
+    per_class, confused = (element.value for element in open_page("evaluation").dataframe)
+    assert per_class["photos"].tolist() == [2, 1, 1]
+    assert confused[["true", "predicted", "count"]].to_numpy().tolist() == [
+        ["nobody", "everybody", 1],
+        ["somebody", "everybody", 1],
+    ]
+
+
+def test_errors_begin_with_the_worst_held_out_photo(run: Run, open_page: OpenPage) -> None:
+    first, second = tiles(open_page("errors"))
+    assert first["title"] == "somebody → everybody"
+    assert first["detail"] == "95% sure"
+    assert first["mark"] == second["mark"] == "wrong"
+    assert first["src"].startswith("data:image/webp;base64,")
+
+
+def test_errors_are_browsed_class_by_class(run: Run, open_page: OpenPage) -> None:
+    app = open_page("errors")
+    assert app.pills(key="true").options == ["any · 2", "nobody · 1", "everybody · 0", "somebody · 1"]
+    app.pills(key="true").set_value("nobody").run()
+    assert shown(app) == "b"
+    app.pills(key="true").set_value("everybody").run()
+    assert "No photo meets these conditions." in texts(app)
+
+
+def test_errors_are_filtered_by_split_outcome_and_confidence(run: Run, open_page: OpenPage) -> None:
+    app = open_page("errors")
+    app.segmented_control(key="split").set_value("both").run()
+    assert shown(app) == "dbf"
+    app.segmented_control(key="outcome").set_value("All").run()
+    assert shown(app) == "dbfgcae"
+    app.slider(key="confidence").set_value((0, 50)).run()
+    assert shown(app) == "f"
+    assert "1 of 7 photos" in texts(app)
+
+
+def test_a_photo_that_is_gone_leaves_a_tile_with_the_reason(run: Run, data: Path, open_page: OpenPage) -> None:
+    (data / "training" / "d.jpg").unlink()
+    gone, there = tiles(open_page("errors"))
+    assert "there is no d.jpg" in gone["fault"]
+    assert there["src"]
+
+
+def test_a_forged_name_leads_to_no_file_outside_the_dataset(run: Run, tmp_path: Path, open_page: OpenPage) -> None:
+    make_photo(tmp_path / "secret.jpg")
+    table = run.path / "predictions.csv"
+    forged = table.read_text().replace("training/d.jpg", "../secret.jpg")
+    table.write_text(forged.replace("training/b.jpg", str(tmp_path / "secret.jpg")))
+    assert [(tile["src"], tile["fault"]) for tile in tiles(open_page("errors"))] == [
+        ("", "not a photo of the dataset"),
+        ("", "not a photo of the dataset"),
+    ]
+
+
+def test_photos_are_looked_for_where_the_environment_says(
+    run: Run, data: Path, tmp_path: Path, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = data.rename(tmp_path / "moved")
+    assert not tiles(open_page("errors"))[0]["src"]
+    monkeypatch.setenv("MASKBOARD_DATA", str(moved))
+    assert tiles(open_page("errors"))[0]["src"]
+
+
+def test_predict_answers_for_each_photo_and_names_the_file_that_is_none(
+    trained_run: Run, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASKBOARD_RUNS", str(trained_run.path.parent))
+    picture = io.BytesIO()
+    Image.new("L", (50, 40), 128).save(picture, "PNG")
+    app = open_page("predict")
+    app.file_uploader[0].set_value(
+        [("grey.png", picture.getvalue(), "image/png"), ("text.jpg", b"no photo", "image/jpeg")]
+    ).run(timeout=120)
+    assert not app.exception
+    assert "**grey\\.png**" in texts(app)
+    assert sum(" sure" in element.value for element in app.markdown) == 1
+    (fault,) = app.error
+    assert "Not a photo that can be used" in fault.value
+
+
+def test_predict_agrees_with_the_table_on_a_test_photo(
+    trained_run: Run, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASKBOARD_RUNS", str(trained_run.path.parent))
+    table = (trained_run.path / "test_predictions.csv").read_text().splitlines()
+    _, label, confidence, *_ = next(line for line in table if line.startswith("test/20002.jpg")).split(",")
+    app = open_page("predict")
+    app.segmented_control(key="source").set_value("Test photo").run()
+    app.selectbox(key="test_photo").set_value("test/20002.jpg").run(timeout=120)
+    assert f"**{trained_run.class_names[int(label)]}**, {float(confidence):.0%} sure" in texts(app)
+
+
+def test_a_network_that_cannot_be_loaded_is_named(run: Run, open_page: OpenPage) -> None:
+    (run.path / "model.keras").write_text("no network")
+    app = open_page("predict")
+    app.segmented_control(key="source").set_value("Test photo").run(timeout=120)
+    assert not app.exception
+    assert "model.keras" in app.error[0].value
