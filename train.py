@@ -46,11 +46,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     options = vars(build_parser().parse_args(argv))
     try:
-        config = config_from_options(options)
-        with native_stderr_hidden():
-            from core.training import train  # Brings TensorFlow, for which --help need not wait.
+        # Only now: --help need not wait for pandas.
+        from core.dataset import list_photos
+        from core.demo import ensure_demo_dataset
+        from core.report import Report
 
-        train(config)
+        config = config_from_options(options)
+        report = Report(config.quiet)
+        if config.demo:
+            ensure_demo_dataset(config.data, report)
+        listing = list_photos(config.data, config.class_names)
+        with native_stderr_hidden():
+            from core.training import train  # Brings TensorFlow, which takes seconds.
+
+        train(config, listing, report)
     except UserError as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2

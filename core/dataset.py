@@ -9,7 +9,7 @@ Two layouts are read:
     DIR/test/...                      unlabelled
 
 Reading goes in two steps, because the second takes seconds: `list_photos` reads folder listings and label files and
-fails at once where nothing can be trained; `check_photos` then decodes every photo. Whatever is wrong with one photo is
+fails at once where there is no dataset; `check_photos` then decodes every photo. Whatever is wrong with one photo is
 a `Problem`, a value that is saved with the run; what is wrong with the whole dataset is a `UserError`.
 """
 
@@ -38,6 +38,9 @@ TEST_LABELS_FILE = "test_gt.json"
 
 # What operating systems leave in folders; the only files passed over without a word.
 _SYSTEM_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+
+# What no CSV or terminal can hold: control characters, and what stands for bytes that are not UTF-8.
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 # kind -> (what it means, whether the photo is left out)
 PROBLEM_KINDS: dict[str, tuple[str, bool]] = {
@@ -132,15 +135,32 @@ def list_photos(root: Path, class_names: tuple[str, ...] | None = None) -> Listi
     return _list_class_folders(root, class_names)
 
 
+def require_trainable(dataset: Dataset) -> None:
+    """Make sure that there are photos to learn from and to validate on.
+
+    Raises:
+        UserError: If no photo is readable, or a class has fewer than two usable, different photos.
+    """
+    training = dataset.samples[dataset.samples["folder"] == TRAINING_DIR]
+    kinds = ", ".join(f"{n} {kind}" for kind, n in count_by_kind(dataset.problems).items()) or "none"
+    if training.empty:
+        raise UserError(f"Expected readable, labelled photos in {dataset.root}; found none (problems: {kinds}).")
+    different = training.groupby("label")["sha256"].nunique()
+    for label, name in enumerate(dataset.class_names):
+        found = int(different.get(label, 0))
+        if found < 2:
+            raise UserError(
+                f"Expected at least two usable, different photos of each class in {dataset.root}; found {found} of "
+                f"class {label} ({name}); problems: {kinds}. Add photos or correct --class-names."
+            )
+
+
 def check_photos(listing: Listing, advance: Callable[[int], None] = lambda n: None) -> Dataset:
     """Decode every listed photo and keep the usable ones.
 
     Args:
         listing: What `list_photos` found.
         advance: Called with 1 after each photo.
-
-    Raises:
-        UserError: If no photo is readable, or a class has fewer than two usable, different photos.
     """
     usable: list[tuple[Listed, PhotoFacts]] = []
     problems = list(listing.problems)
@@ -151,7 +171,6 @@ def check_photos(listing: Listing, advance: Callable[[int], None] = lambda n: No
         else:
             usable.append((photo, outcome))
     samples = _samples_table(usable)
-    _require_trainable(listing, samples, len(problems))
     return Dataset(
         root=listing.root,
         class_names=listing.class_names,
@@ -185,7 +204,8 @@ def _list_challenge(root: Path, class_names: tuple[str, ...]) -> Listing:
             problems.append(Problem(image, "unlabelled", f"not in {TRAINING_LABELS_FILE}"))
     problems += _missing(labels, names, TRAINING_DIR, problems)
     photos += _list_test(root, len(class_names), problems)
-    return Listing(root, class_names, tuple(photos), tuple(problems))
+    # A bad name can come up twice, as a file and as a label.
+    return Listing(root, class_names, tuple(photos), tuple(dict.fromkeys(problems)))
 
 
 def _list_test(root: Path, n_classes: int, problems: list[Problem]) -> list[Listed]:
@@ -211,7 +231,9 @@ def _read_labels(path: Path, folder: Folder, n_classes: int, problems: list[Prob
     for name, values in _label_values(path).items():
         image = f"{folder}/{name}"
         found = json.dumps(values[0])
-        if any(value != values[0] or type(value) is not type(values[0]) for value in values):
+        if _UNWRITABLE.search(name):
+            problems.append(_bad_name(image))
+        elif len(set(map(json.dumps, values))) > 1:
             detail = f"labelled {' and '.join(map(json.dumps, values))} in {path.name}"
             problems.append(Problem(image, "label_conflict", detail))
         elif type(values[0]) is not int:  # A bool is an int to Python, and 1.0 equals 1.
@@ -259,6 +281,8 @@ def _list_class_folders(root: Path, class_names: tuple[str, ...] | None) -> List
             f"Expected {root} to hold {TRAINING_LABELS_FILE} and {TRAINING_DIR}/, or one folder per class; "
             "found neither. Download the dataset (README, Data) or try `python train.py --demo`."
         )
+    if any(map(_UNWRITABLE.search, found)):
+        raise UserError(f"Expected folders with names in Unicode in {root}; found others. Rename them.")
     if class_names is not None and set(class_names) != set(found):
         raise UserError(
             f"Expected --class-names to name the folders of {root}; found the folders {', '.join(found)} "
@@ -301,9 +325,8 @@ def _entry_problem(entry: Path, folder: str) -> Problem | None:
     image = f"{folder}/{entry.name}"
     if entry.name in _SYSTEM_FILES:
         return None
-    if not _is_unicode(entry.name):
-        readable = image.encode("utf-8", "replace").decode("utf-8")
-        return Problem(readable, "bad_name", "the name is not valid Unicode; rename the file")
+    if _UNWRITABLE.search(entry.name):
+        return _bad_name(image)
     if entry.is_dir():
         return Problem(image, "folder", "photos in it are not read")
     if entry.name.startswith(".") or entry.suffix.lower() not in PHOTO_SUFFIXES:
@@ -311,12 +334,9 @@ def _entry_problem(entry: Path, folder: str) -> Problem | None:
     return None
 
 
-def _is_unicode(name: str) -> bool:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+def _bad_name(image: str) -> Problem:
+    readable = _UNWRITABLE.sub("?", image)
+    return Problem(readable, "bad_name", "not valid Unicode or with control characters; rename the file")
 
 
 def _case_conflicts(folder: str, names: list[str]) -> list[Problem]:
@@ -350,21 +370,6 @@ def _samples_table(usable: list[tuple[Listed, PhotoFacts]]) -> pd.DataFrame:
             "sha256": [facts.sha256 for _, facts in usable],
         }
     )
-
-
-def _require_trainable(listing: Listing, samples: pd.DataFrame, n_problems: int) -> None:
-    training = samples[samples["folder"] == TRAINING_DIR]
-    left_out = f"{n_problems} files were left out or are odd"
-    if training.empty:
-        raise UserError(f"Expected readable, labelled photos in {listing.root}; found none ({left_out}).")
-    different = training.groupby("label")["sha256"].nunique()
-    for label, name in enumerate(listing.class_names):
-        found = int(different.get(label, 0))
-        if found < 2:
-            raise UserError(
-                f"Expected at least two usable, different photos of each class in {listing.root}; "
-                f"found {found} of class {label} ({name}); {left_out}. Add photos or correct --class-names."
-            )
 
 
 def _duplicates(samples: pd.DataFrame) -> list[Problem]:

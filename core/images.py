@@ -7,6 +7,7 @@ from it by up to a third of the range of values.
 
 import hashlib
 import io
+import stat
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,10 +126,10 @@ def open_photo(source: Path | bytes, at_least: int | None = None) -> Image.Image
         photo = Image.open(io.BytesIO(content), formats=PHOTO_FORMATS)
     except UnidentifiedImageError:
         raise PhotoError("not_a_photo", f"expected one of {', '.join(PHOTO_FORMATS)}, found other content") from None
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # A warning under `-W error`.
         raise PhotoError("too_large", str(error)) from None
     except Exception as error:  # Decoders raise whatever a hostile header makes them raise.
-        raise PhotoError("unreadable", f"{type(error).__name__}: {error}") from None
+        raise _decoding_error(error) from None
     return _decode(photo, at_least)
 
 
@@ -142,8 +143,12 @@ def _decode(photo: Image.Image, at_least: int | None) -> Image.Image:
         photo.load()
         return _to_rgb(ImageOps.exif_transpose(photo))
     except Exception as error:  # As above: any type may come out of a decoder.
-        kind = "truncated" if "truncated" in str(error) or isinstance(error, EOFError) else "unreadable"
-        raise PhotoError(kind, f"{type(error).__name__}: {error}") from None
+        raise _decoding_error(error) from None
+
+
+def _decoding_error(error: Exception) -> PhotoError:
+    is_cut_off = "truncated" in str(error).lower() or isinstance(error, EOFError)
+    return PhotoError("truncated" if is_cut_off else "unreadable", f"{type(error).__name__}: {error}")
 
 
 def _to_rgb(photo: Image.Image) -> Image.Image:
@@ -160,9 +165,12 @@ def _to_rgb(photo: Image.Image) -> Image.Image:
 
 def _read(path: Path) -> bytes:
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise PhotoError("too_large", f"expected at most {MAX_BYTES:,} bytes, found {size:,}; scale it down")
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # A named pipe would be waited for without an end.
+            raise PhotoError("unreadable", "not a regular file")
+        if status.st_size > MAX_BYTES:
+            found = f"found {status.st_size:,}; scale it down"
+            raise PhotoError("too_large", f"expected at most {MAX_BYTES:,} bytes, {found}")
         return path.read_bytes()
     except OSError as error:
         raise PhotoError("unreadable", error.strerror or str(error)) from None

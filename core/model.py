@@ -7,9 +7,11 @@ one list of layers from pixels to classes, so that any layer can be looked into 
 
 import hashlib
 import socket
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -21,6 +23,8 @@ IMAGENET_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 IMAGENET_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{IMAGENET_FILE}"
 IMAGENET_MD5 = "6d6bbae143d832006294945121d1f1fc"
 _DOWNLOAD_TIMEOUT_SECONDS = 30.0
+# Another network; not HDF5, or damaged; HDF5 of something else; not a .keras file, or damaged.
+_LOADING_ERRORS = (ValueError, OSError, RuntimeError, KeyError, TypeError, BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,11 @@ def find_weights(choice: str) -> Weights:
     if not path.is_file():
         raise UserError(f"Expected --weights to be imagenet, random or a file; there is no file {choice}.")
     name = choice if choice == "imagenet" else path.name
-    with path.open("rb") as file:
-        return Weights(name, path, hashlib.file_digest(file, "sha256").hexdigest())
+    try:
+        with path.open("rb") as file:
+            return Weights(name, path, hashlib.file_digest(file, "sha256").hexdigest())
+    except OSError as error:
+        raise UserError(f"Expected to read the weights in {path}; {error.strerror}.") from None
 
 
 def _fetch_imagenet() -> Path:
@@ -81,11 +88,12 @@ def build_base(weights: Weights, image_size: int) -> keras.Model:
     image = keras.Input((image_size, image_size, 3), name="image")
     pixels = keras.applications.vgg16.preprocess_input(image)
     try:
-        base = keras.applications.VGG16(include_top=False, weights=weights.path, input_tensor=pixels)
-    except (ValueError, OSError, KeyError) as error:  # Another network's weights; not HDF5; HDF5 of something else.
-        reason = str(error).splitlines()[0][:200]
+        with warnings.catch_warnings(action="ignore"):  # A dozen lines before the error that says the same.
+            base = keras.applications.VGG16(include_top=False, weights=weights.path, input_tensor=pixels)
+    except _LOADING_ERRORS as error:
         raise UserError(
-            f"Expected {weights.path} to hold the weights of VGG16 without its top, as {IMAGENET_FILE} does; {reason}"
+            f"Expected {weights.path} to hold the weights of VGG16 without its top, as {IMAGENET_FILE} does; "
+            f"{_one_line(error)}"
         ) from None
     base.trainable = False
     return base
@@ -143,5 +151,9 @@ def load_model(path: Path) -> Any:
         raise UserError(f"Expected a trained model in {path.parent}; there is no {path.name}. Has the run finished?")
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, OSError, KeyError, TypeError) as error:
-        raise UserError(f"Expected {path} to be a Keras model; {str(error).splitlines()[0][:200]}") from None
+    except _LOADING_ERRORS as error:
+        raise UserError(f"Expected {path} to be a Keras model; {_one_line(error)}") from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

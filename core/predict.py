@@ -164,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"core.predict: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"core.predict: Expected to write {options.out}; {error.strerror}.", file=sys.stderr)
+        print(f"core.predict: Expected to write {options.out}; {error.strerror or error}.", file=sys.stderr)
         return 2
     for path, fault in faults.items():
         print(f"core.predict: {path}: {fault.kind}: {fault.detail}", file=sys.stderr)

@@ -187,17 +187,27 @@ def _make_folder(runs_dir: Path, name: str | None) -> Path:
     stem = datetime.now().strftime("%Y%m%d-%H%M%S")
     for suffix in ("", *(f"-{n}" for n in range(2, 100))):
         with contextlib.suppress(FileExistsError):
-            (runs_dir / (stem + suffix)).mkdir(parents=True)
-            return runs_dir / (stem + suffix)
+            return _make_new(runs_dir / (stem + suffix))
     raise UserError(f"Expected a free name for a run in {runs_dir}; {stem} and its numbered ones are taken.")
 
 
 def _make_named_folder(path: Path) -> Path:
     try:
-        path.mkdir(parents=True)
+        return _make_new(path)
     except FileExistsError:
         raise UserError(
             f"Expected a new run name; {path} exists already. Choose another --name or remove it."
+        ) from None
+
+
+def _make_new(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise UserError(
+            f"Expected to make the run folder {path}; {error.strerror}. Choose another --runs-dir."
         ) from None
     return path
 
@@ -345,6 +355,36 @@ def read_problems(path: Path) -> pd.DataFrame:
         RunError: If it is missing or malformed.
     """
     return _read_table(path, PROBLEM_COLUMNS).astype("str")
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Read `metrics.json`; see `core.evaluation.summarise`.
+
+    Raises:
+        RunError: If it is missing or malformed.
+    """
+    metrics = read_json(path)
+    for scores in (metrics, metrics.get("test", metrics)):
+        _check_scores(path, scores)
+    return metrics
+
+
+def _check_scores(path: Path, scores: Any) -> None:
+    numbers = ("n_images", "accuracy", "macro_f1", "log_loss", "expected_calibration_error", "temperature")
+    shares = ("precision", "recall", "f1")
+    try:
+        for name in numbers:
+            float(scores[name])
+        for low, high in (scores["accuracy_interval"], scores["macro_f1_interval"]):
+            float(high) - float(low)
+        for row in scores["classes"]:
+            str(row["class_name"]), int(row["support"])
+            for name in shares:
+                float(row[name])
+            low, high = row["recall_interval"]
+            float(high) - float(low)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path.name}: expected the scores of a run; {type(error).__name__} at {error}.") from None
 
 
 def read_history(path: Path) -> pd.DataFrame:

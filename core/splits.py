@@ -22,8 +22,8 @@ def hold_out(labels: NDArray[np.int_], groups: list[str], fraction: float, seed:
         seed: Another seed gives another split.
 
     Returns:
-        True where a photo is held out, shape (n_images,). Of every class with two groups or more at least one group is
-        held out and one is not.
+        True where a photo is held out, shape (n_images,). Of every class with two groups or more of its own at least
+        one group is held out and one is not.
     """
     photos = pd.DataFrame({"label": labels, "group": groups})
     # Photos of one group can carry different labels (somebody erred); the group goes with its smallest one.

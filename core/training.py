@@ -1,6 +1,6 @@
-"""One training, from the dataset's folder to a finished run folder.
+"""One training, from listed photos to a finished run folder.
 
-    list photos -> find weights -> [run folder] -> read photos -> split -> features -> head -> predict -> evaluate
+    find weights -> [run folder] -> read photos -> split -> features -> head -> predict -> evaluate
 
 The convolutional part is frozen, so its output is computed once a photo ("features"), and the head is trained on that;
 this is the same as training the whole network with the base frozen, without running the base again in every epoch.
@@ -24,7 +24,7 @@ from rich.table import Table
 
 from core import evaluation, runs
 from core.config import TrainConfig
-from core.dataset import TRAINING_DIR, Dataset, Listing, check_photos, count_by_kind, list_photos
+from core.dataset import TRAINING_DIR, Dataset, Listing, check_photos, count_by_kind, require_trainable
 from core.features import extract
 from core.images import Resize
 from core.model import Weights, build_base, build_extractor, build_head, find_weights, join
@@ -48,8 +48,13 @@ class _Labelled:
     features: NDArray[np.float32]
 
 
-def train(config: TrainConfig) -> Path:
+def train(config: TrainConfig, listing: Listing, report: Report) -> Path:
     """Train as configured and leave a run folder.
+
+    Args:
+        config: What to do.
+        listing: The dataset that `config` names.
+        report: Where to say how it goes.
 
     Returns:
         The run folder.
@@ -57,14 +62,6 @@ def train(config: TrainConfig) -> Path:
     Raises:
         UserError: If something is wrong that the user can mend.
     """
-    report = Report(config.quiet)
-    if config.demo:
-        from core.demo import ensure_demo_dataset
-
-        with report.progress("Drawing the demo dataset", 1) as advance:
-            ensure_demo_dataset(config.data)
-            advance(1)
-    listing = list_photos(config.data, config.class_names)
     weights = find_weights(config.weights)
     with RunWriter.create(config) as run:
         report.say(f"Run folder: {run.path}", always=True)
@@ -127,6 +124,7 @@ def _read_dataset(run: RunWriter, listing: Listing, report: Report) -> Dataset:
             report.warn(f"  {problem.image}: {problem.kind}: {problem.detail}")
         if len(dataset.problems) > 10:
             report.warn(f"  ... and {len(dataset.problems) - 10} more in {run.path / runs.PROBLEMS_FILE}")
+    require_trainable(dataset)
     return dataset
 
 

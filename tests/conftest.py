@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from core.config import TrainConfig
+from core.dataset import list_photos
+from core.report import Report
 from core.runs import Run, read_run
 
 # The mean colour of each class's photos: easy to tell apart, also for random weights.
@@ -55,9 +57,7 @@ def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def trained_run(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run with the head `gap`, trained on `tiny_dataset`; not to be changed."""
-    from core.training import train
-
-    return read_run(train(tiny_config(tiny_dataset, tmp_path_factory.mktemp("trained"), name="tiny")))
+    return read_run(train_quietly(tiny_config(tiny_dataset, tmp_path_factory.mktemp("trained"), name="tiny")))
 
 
 @pytest.fixture(scope="session")
@@ -93,6 +93,13 @@ def tiny_config(data: Path, runs_dir: Path, name: str | None = None, epochs: int
         learning_rate=0.003,
         quiet=True,
     )
+
+
+def train_quietly(config: TrainConfig) -> Path:
+    """Train as the command line does, without a word."""
+    from core.training import train
+
+    return train(config, list_photos(config.data, config.class_names), Report(quiet=True))
 
 
 def photo_pixels(label: int, seed: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":

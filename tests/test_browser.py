@@ -102,8 +102,9 @@ def test_looking_around_brings_no_tensorflow(server: Server, page: Page) -> None
 def test_a_click_on_a_cell_of_the_matrix_leads_to_its_photos(
     server: Server, page: Page, validation: pd.DataFrame
 ) -> None:
-    pairs = validation.groupby(["true_label", "predicted_label"])["image"].apply(set)
-    (true, predicted), images = next((pair, images) for pair, images in pairs.items() if pair[0] != pair[1])
+    wrong = validation[validation["true_label"] != validation["predicted_label"]]
+    true, predicted = wrong[["true_label", "predicted_label"]].iloc[0].astype(int).tolist()
+    images = set(wrong[(wrong["true_label"] == true) & (wrong["predicted_label"] == predicted)]["image"])
     page.goto(f"{server.url}/evaluation")
     wait_for_script(page)
     matrix = page.locator(".nsewdrag").first
@@ -139,7 +140,7 @@ def test_an_uploaded_photo_is_predicted_as_in_the_table(
     server: Server, page: Page, data: Path, run_folder: Path
 ) -> None:
     table = pd.read_csv(run_folder / "test_predictions.csv").set_index("image")
-    confidence = table.loc["test/20000.jpg", "confidence"]
+    confidence = float(table["confidence"]["test/20000.jpg"])
     page.goto(f"{server.url}/predict")
     wait_for_script(page)
     (data / "fake.jpg").write_text("no photo")

@@ -1,0 +1,93 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from core.config import DEMO_OPTIONS, PROJECT_DIR, TrainConfig, config_from_options, default_runs_dir, flag
+from core.errors import UserError
+
+
+def test_every_default_is_valid() -> None:
+    config = TrainConfig()
+    assert (config.weights, config.head, config.image_size) == ("imagenet", "gap", 224)
+    assert config.data == PROJECT_DIR / "data" / "MaskDataset"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("class_names", ("one",)),
+        ("class_names", ("one", "one")),
+        ("class_names", ("one", "")),
+        ("validation_fraction", 0.0),
+        ("validation_fraction", 1.0),
+        ("validation_fraction", float("nan")),
+        ("split_seed", -1),
+        ("name", ""),
+        ("name", ".hidden"),
+        ("name", "-x"),
+        ("name", "../elsewhere"),
+        ("name", "a b"),
+        ("name", "x" * 101),
+        ("seed", -1),
+        ("seed", 2**32),
+        ("image_size", 31),
+        ("image_size", 1025),
+        ("resize", "stretch"),
+        ("head", "attention"),
+        ("hidden_units", 0),
+        ("dropout", -0.1),
+        ("dropout", 1.0),
+        ("epochs", 0),
+        ("batch_size", 0),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("inf")),
+        ("patience", 0),
+    ],
+)
+def test_a_value_outside_its_range_is_refused_with_the_options_name(name: str, value: object) -> None:
+    with pytest.raises(UserError, match=f"^Expected {flag(name)} to be .*; found .*") as caught:
+        config_from_options({name: value})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("image_size", 32), ("image_size", 1024), ("dropout", 0.0), ("seed", 2**32 - 1), ("name", "x" * 100)],
+)
+def test_the_ends_of_a_range_belong_to_it(name: str, value: object) -> None:
+    assert getattr(config_from_options({name: value}), name) == value
+
+
+def test_it_cannot_be_changed_afterwards() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        TrainConfig().epochs = 3  # type: ignore[misc]
+
+
+def test_as_json_it_holds_every_option_and_absolute_paths() -> None:
+    values = json.loads(json.dumps(TrainConfig(data=Path("here")).to_json()))
+    assert values["data"] == str(Path("here").resolve())
+    assert set(values) == {field.name for field in dataclasses.fields(TrainConfig)}
+
+
+def test_the_demo_needs_no_network() -> None:
+    config = config_from_options({"demo": True})
+    assert (config.weights, config.data) == ("random", DEMO_OPTIONS["data"])
+
+
+def test_options_that_are_given_win_over_the_demos() -> None:
+    config = config_from_options({"demo": True, "weights": "imagenet", "head": "gap"})
+    assert (config.weights, config.head) == ("imagenet", "gap")
+    assert config.image_size == DEMO_OPTIONS["image_size"]
+
+
+def test_runs_live_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MASKBOARD_RUNS", str(tmp_path))
+    assert default_runs_dir() == TrainConfig().runs_dir == tmp_path
+
+
+def test_runs_live_beside_train_py_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MASKBOARD_RUNS")
+    assert default_runs_dir() == PROJECT_DIR / "runs"
+    assert (PROJECT_DIR / "train.py").is_file()

@@ -1,0 +1,271 @@
+import hashlib
+import io
+import socket
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from core.errors import UserError
+from core.model import (
+    IMAGENET_FILE,
+    IMAGENET_MD5,
+    IMAGENET_URL,
+    Weights,
+    build_base,
+    build_extractor,
+    build_head,
+    find_weights,
+    join,
+    load_model,
+)
+from tests.conftest import make_photo
+
+RANDOM = Weights("random", None, None)
+
+
+def refusal(choice: str | Path) -> str:
+    """What a user is told about weights that cannot be had."""
+    with pytest.raises(UserError) as caught:
+        build_base(find_weights(str(choice)), 32)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def base() -> Any:
+    keras.utils.set_random_seed(0)
+    return build_base(RANDOM, 32)
+
+
+@pytest.fixture(scope="module")
+def photos() -> Any:
+    return np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope="module", params=["gap", "flatten"])
+def parts(base: Any, photos: Any, request: pytest.FixtureRequest) -> tuple[Any, Any]:
+    """An extractor and a head for it."""
+    extractor = build_extractor(base, request.param)
+    return extractor, build_head(extractor.predict(photos, verbose=0), hidden_units=8, dropout=0.5, n_classes=3)
+
+
+# --- weights ---------------------------------------------------------------------------------------------------------
+
+
+def test_random_weights_need_no_file() -> None:
+    assert find_weights("random") == RANDOM
+
+
+def test_a_file_of_weights_is_known_by_its_name_and_hash(tmp_path: Path) -> None:
+    path = tmp_path / "mine.weights.h5"
+    path.write_bytes(b"weights")
+    assert find_weights(str(path)) == Weights("mine.weights.h5", path, hashlib.sha256(b"weights").hexdigest())
+
+
+def test_a_missing_file_of_weights_is_named(tmp_path: Path) -> None:
+    assert "there is no file" in refusal(tmp_path / "absent.h5")
+    assert str(tmp_path) in refusal(tmp_path), "nor is a folder one"
+
+
+def test_imagenet_weights_are_fetched_once_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def get_file(name: str, url: str, *, file_hash: str, **options: Any) -> str:
+        assert (name, url, file_hash) == (IMAGENET_FILE, IMAGENET_URL, IMAGENET_MD5)
+        assert socket.getdefaulttimeout() is not None, "a network that drops packets would hang it for ever"
+        (tmp_path / name).write_bytes(b"weights")
+        return str(tmp_path / name)
+
+    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    weights = find_weights("imagenet")
+    assert (weights.name, weights.path) == ("imagenet", tmp_path / IMAGENET_FILE)
+    assert weights.sha256 == hashlib.sha256(b"weights").hexdigest()
+
+
+def test_imagenet_weights_that_cannot_be_fetched_stop_with_every_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def get_file(*args: Any, **options: Any) -> str:
+        raise Exception(f"URL fetch failure on {IMAGENET_URL}: None -- [Errno -2] Name or service not known")
+
+    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    message = refusal("imagenet")
+    assert message.count(IMAGENET_URL) == 1
+    assert "[Errno -2] Name or service not known" in message
+    for way_out in (f"--weights {IMAGENET_FILE}", "--weights FILE", "--weights random"):
+        assert way_out in message
+    assert socket.getdefaulttimeout() is None
+
+
+def test_saved_weights_of_the_base_give_the_same_base(base: Any, photos: Any, tmp_path: Path) -> None:
+    path = tmp_path / "vgg.weights.h5"
+    base.save_weights(path)
+    again = build_base(find_weights(str(path)), 32)
+    assert np.array_equal(again.predict(photos, verbose=0), base.predict(photos, verbose=0))
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    image = keras.Input((32, 32, 3))
+    path = tmp_path / "other.weights.h5"
+    keras.Model(image, keras.layers.Conv2D(2, 3)(image)).save_weights(path)
+    assert str(path) in refusal(path)
+
+
+def test_weights_of_vgg16_in_another_width_are_refused(base: Any, tmp_path: Path) -> None:
+    path = tmp_path / "narrow.weights.h5"
+    base.save_weights(path)
+    with h5py.File(path, "r+") as file:
+        kernel = next(name for name in _datasets(file) if file[name].shape == (3, 3, 64, 64))
+        del file[kernel]
+        file[kernel] = np.zeros((3, 3, 64, 32), np.float32)
+    assert str(path) in refusal(path)
+
+
+@pytest.mark.parametrize("name", ["text.h5", "text.weights.h5", "text.txt", "text.keras", "text"])
+def test_a_file_of_something_else_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("no weights at all")
+    assert str(tmp_path / name) in refusal(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["empty.h5", "empty.weights.h5"])
+def test_an_hdf5_file_without_weights_is_refused(tmp_path: Path, name: str) -> None:
+    h5py.File(tmp_path / name, "w").close()
+    assert str(tmp_path / name) in refusal(tmp_path / name)
+
+
+def test_a_file_of_weights_that_is_cut_off_is_refused(base: Any, tmp_path: Path) -> None:
+    path = tmp_path / "half.weights.h5"
+    base.save_weights(path)
+    path.write_bytes(path.read_bytes()[:1_000_000])
+    assert str(path) in refusal(path)
+
+
+def _datasets(file: Any) -> list[str]:
+    names: list[str] = []
+    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    return names
+
+
+# --- base and extractor ----------------------------------------------------------------------------------------------
+
+
+def test_preprocessing_is_inside(base: Any, photos: Any) -> None:
+    plain = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
+    plain.set_weights(base.get_weights())
+    expected = plain.predict(keras.applications.vgg16.preprocess_input(photos.copy()), verbose=0)
+    assert base.predict(photos, verbose=0) == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+def test_the_base_is_frozen(base: Any) -> None:
+    assert base.trainable_weights == []
+    assert build_extractor(base, "gap").trainable_weights == []
+
+
+@pytest.mark.parametrize(("head", "shape"), [("gap", (None, 512)), ("flatten", (None, 1, 1, 512))])
+def test_an_extractor_gives_what_the_head_sees(base: Any, head: str, shape: tuple[int | None, ...]) -> None:
+    assert build_extractor(base, head).output_shape == shape
+
+
+def test_gap_is_the_mean_over_the_feature_map(photos: Any) -> None:
+    base = build_base(RANDOM, 64)
+    large = np.repeat(np.repeat(photos, 2, axis=1), 2, axis=2)
+    feature_map = base.predict(large, verbose=0)
+    assert feature_map.shape == (6, 2, 2, 512)
+    pooled = build_extractor(base, "gap").predict(large, verbose=0)
+    assert pooled == pytest.approx(feature_map.mean(axis=(1, 2)), rel=1e-4, abs=1e-6)
+
+
+# --- head ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(50, 4), (50, 3, 3, 4)])
+def test_the_head_standardises_each_channel(shape: tuple[int, ...]) -> None:
+    features = (np.random.default_rng(0).normal(size=shape) * [8, 10, 90, 30] + [0, 5, -50, 7]).astype(np.float32)
+    head = build_head(features, hidden_units=8, dropout=0.5, n_classes=3)
+    scaled = np.asarray(head.get_layer("scale")(features)).reshape(-1, 4)
+    assert scaled.mean(axis=0) == pytest.approx(np.zeros(4), abs=1e-3)
+    assert scaled.std(axis=0) == pytest.approx(np.ones(4), abs=1e-3)
+
+
+def test_a_dead_channel_is_not_blown_up() -> None:
+    features = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    features[:, 2] *= 1e-6
+    head = build_head(features, hidden_units=8, dropout=0.5, n_classes=3)
+    assert np.abs(np.asarray(head.get_layer("scale")(features))[:, 2]).max() < 1e-3
+
+
+def test_the_head_gives_probabilities_of_k_classes(parts: tuple[Any, Any], photos: Any) -> None:
+    extractor, head = parts
+    probabilities = head.predict(extractor.predict(photos, verbose=0), verbose=0)
+    assert probabilities.shape == (6, 3)
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(6), abs=1e-5)
+
+
+def test_the_head_is_a_fully_connected_network_with_dropout(parts: tuple[Any, Any]) -> None:
+    _, head = parts
+    assert head.get_layer("hidden").units == 8
+    assert head.get_layer("dropout").rate == 0.5
+    assert len(head.trainable_weights) == 4, "two layers of weights and biases; the scale is not learnt"
+
+
+# --- the classifier --------------------------------------------------------------------------------------------------
+
+
+def test_the_classifier_says_what_its_parts_say(parts: tuple[Any, Any], photos: Any) -> None:
+    extractor, head = parts
+    expected = head.predict(extractor.predict(photos, verbose=0), verbose=0)
+    assert join(extractor, head).predict(photos, verbose=0) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_classifier_is_one_flat_list_of_layers(parts: tuple[Any, Any]) -> None:
+    model = join(*parts)
+    assert not any(isinstance(layer, keras.Model) for layer in model.layers)
+    assert keras.Model(model.input, model.get_layer("block5_conv3").output).output_shape[-1] == 512
+
+
+def test_the_saved_classifier_says_the_same(parts: tuple[Any, Any], photos: Any, tmp_path: Path) -> None:
+    model = join(*parts)
+    model.save(tmp_path / "model.keras")
+    loaded = load_model(tmp_path / "model.keras")
+    assert (loaded.input_shape, loaded.output_shape) == ((None, 32, 32, 3), (None, 3))
+    assert loaded.predict(photos, verbose=0) == pytest.approx(model.predict(photos, verbose=0), abs=1e-6)
+
+
+def test_a_missing_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"there is no model\.keras"):
+        load_model(tmp_path / "model.keras")
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", b"PK\x03\x04 cut off", None])
+def test_a_file_that_is_no_model_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "model.keras"
+    path.write_bytes(_empty_zip() if content is None else content)
+    with pytest.raises(UserError, match=r"model\.keras to be a Keras model") as caught:
+        load_model(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    image = keras.Input((32, 32, 3))
+    keras.Model(image, keras.layers.Lambda(lambda x: x * 2)(image)).save(tmp_path / "model.keras")
+    with pytest.raises(UserError, match=r"model\.keras to be a Keras model"):
+        load_model(tmp_path / "model.keras")
+
+
+def _empty_zip() -> bytes:
+    file = io.BytesIO()
+    zipfile.ZipFile(file, "w").close()
+    return file.getvalue()
+
+
+# --- learnt weights --------------------------------------------------------------------------------------------------
+
+
+def test_learnt_weights_give_finite_features(real_weights: Path, tmp_path: Path) -> None:
+    from core.features import extract
+
+    base = build_base(find_weights(str(real_weights)), 64)
+    features = extract(build_extractor(base, "gap"), [make_photo(tmp_path / "photo.jpg")], "squash", lambda n: None)
+    assert np.isfinite(features).all()
+    assert features.std() > 0

@@ -1,0 +1,184 @@
+import io
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from core import predict
+from core.errors import UserError
+from core.images import PhotoError
+from core.predict import Classifier, find_photos, find_run, load_classifier, main
+from core.runs import Run, read_predictions
+from tests.conftest import make_photo
+
+Capture = pytest.CaptureFixture[str]
+PROBABILITIES = ["prob_0", "prob_1", "prob_2"]
+
+
+@pytest.fixture(scope="module")
+def classifier(trained_run: Run) -> Classifier:
+    return load_classifier(trained_run)
+
+
+@pytest.fixture
+def loaded(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Spare the command line the seconds that loading takes."""
+    monkeypatch.setattr(predict, "load_classifier", lambda run: classifier)
+    yield
+
+
+def expected(run: Run, image: str) -> dict[str, Any]:
+    table = read_predictions(run.path / "predictions.csv", 3)
+    (row,) = table[table["image"] == image].to_dict("records")
+    return {str(column): value for column, value in row.items()}
+
+
+# --- the command line ------------------------------------------------------------------------------------------------
+
+
+def test_a_labelled_photo_gets_what_the_training_predicted(
+    trained_run: Run, tiny_dataset: Path, capsys: Capture
+) -> None:
+    photo = tiny_dataset / "training" / "10004.jpg"
+    assert main([str(trained_run.path), str(photo)]) == 0
+    (row,) = pd.read_csv(io.StringIO(capsys.readouterr().out)).to_dict("records")
+    known = expected(trained_run, "training/10004.jpg")
+    assert row["image"] == str(photo)
+    for column in (*PROBABILITIES, "confidence"):
+        assert row[column] == pytest.approx(known[column], abs=1e-4)
+    assert row["predicted_label"] == known["predicted_label"]
+    assert row["predicted_class"] == trained_run.class_names[known["predicted_label"]]
+
+
+@pytest.mark.usefixtures("loaded")
+def test_all_photos_of_a_folder_are_predicted_into_a_file(
+    trained_run: Run, tiny_dataset: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    out = tmp_path / "table.csv"
+    assert main([str(trained_run.path), str(tiny_dataset / "training"), "--out", str(out)]) == 0
+    table = pd.read_csv(out)
+    table["image"] = "training/" + table["image"].str.split("/").str[-1]
+    known = read_predictions(trained_run.path / "predictions.csv", 3)
+    found = known.merge(table, on="image", suffixes=("_known", ""))
+    assert len(found) == len(known)
+    assert found[PROBABILITIES].to_numpy() == pytest.approx(known[PROBABILITIES].to_numpy(), abs=1e-4)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_run_is_found_by_its_name(trained_run: Run, tiny_dataset: Path, capsys: Capture) -> None:
+    photo = tiny_dataset / "training" / "10000.jpg"
+    assert main(["tiny", str(photo), "--runs-dir", str(trained_run.path.parent)]) == 0
+    assert str(photo) in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("loaded")
+def test_an_unreadable_file_is_named_while_the_others_go_on(trained_run: Run, tmp_path: Path, capsys: Capture) -> None:
+    good = [make_photo(tmp_path / "a.jpg"), make_photo(tmp_path / "c.jpg")]
+    (tmp_path / "b.jpg").write_text("no photo")
+    assert main([str(trained_run.path), str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert pd.read_csv(io.StringIO(out))["image"].tolist() == list(map(str, good))
+    assert err.startswith(f"core.predict: {tmp_path / 'b.jpg'}: not_a_photo: expected one of JPEG")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("loaded")
+def test_without_a_readable_photo_the_table_is_empty(trained_run: Run, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "b.jpg").write_bytes(b"")
+    assert main([str(trained_run.path), str(tmp_path / "b.jpg")]) == 2
+    out, err = capsys.readouterr()
+    assert out == "image,predicted_label,predicted_class,confidence,prob_0,prob_1,prob_2\n"
+    assert "b.jpg: empty: the file has 0 bytes" in err
+
+
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize("out", ["absent/table.csv", "."])
+def test_a_table_that_cannot_be_written_is_one_line(
+    trained_run: Run, tmp_path: Path, capsys: Capture, out: str
+) -> None:
+    photo = make_photo(tmp_path / "a.jpg")
+    assert main([str(trained_run.path), str(photo), "--out", str(tmp_path / out)]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"core.predict: Expected to write {tmp_path / out}; ")
+    assert err.count("\n") == 1 and "None" not in err
+
+
+@pytest.mark.parametrize(
+    ("run", "photo", "reason"),
+    [
+        ("absent", "a.jpg", "found no "),
+        ("tiny", "absent.jpg", "there is no"),
+        ("tiny", "empty", "found none"),
+        ("empty", "a.jpg", "Expected run.json in"),
+    ],
+)
+def test_what_is_not_there_is_one_line(
+    trained_run: Run, tmp_path: Path, capsys: Capture, run: str, photo: str, reason: str
+) -> None:
+    make_photo(tmp_path / "a.jpg")
+    (tmp_path / "empty").mkdir()
+    run_path = trained_run.path if run == "tiny" else tmp_path / run
+    assert main([str(run_path), str(tmp_path / photo)]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith("core.predict: ") and reason in err
+
+
+def test_a_run_without_a_model_is_one_line(trained_run: Run, tmp_path: Path, capsys: Capture) -> None:
+    run = tmp_path / "unfinished"
+    run.mkdir()
+    shutil.copy(trained_run.path / "run.json", run)
+    assert main([str(run), str(make_photo(tmp_path / "a.jpg"))]) == 2
+    assert "there is no model.keras. Has the run finished?" in capsys.readouterr().err
+
+
+# --- the parts that the dashboard uses too ---------------------------------------------------------------------------
+
+
+def test_a_classifier_is_as_its_run_was_trained(classifier: Classifier) -> None:
+    assert (classifier.class_names, classifier.image_size, classifier.resize) == (
+        ("nobody", "everybody", "somebody"),
+        32,
+        "squash",
+    )
+
+
+def test_a_photo_from_memory_is_predicted_as_one_from_disk(classifier: Classifier, tmp_path: Path) -> None:
+    path = make_photo(tmp_path / "a.jpg")
+    probabilities = classifier.predict([classifier.load(path), classifier.load(path.read_bytes())])
+    assert probabilities.shape == (2, 3)
+    assert probabilities[0] == pytest.approx(probabilities[1], abs=1e-6)
+
+
+def test_a_file_that_is_no_photo_is_refused(classifier: Classifier) -> None:
+    with pytest.raises(PhotoError):
+        classifier.load(b"no photo")
+
+
+def test_a_model_and_a_run_that_do_not_belong_together_are_refused(trained_run: Run) -> None:
+    run = replace(trained_run, info=trained_run.info | {"class_names": ["a", "b"]})
+    with pytest.raises(UserError, match=r"Expected 3 class names .*; found 2"):
+        load_classifier(run)
+
+
+def test_a_folder_counts_before_a_name(trained_run: Run, tmp_path: Path) -> None:
+    assert find_run(str(trained_run.path), tmp_path).path == trained_run.path
+    assert find_run("tiny", trained_run.path.parent).name == "tiny"
+
+
+def test_a_folders_photos_are_sorted_and_its_other_files_passed_over(tmp_path: Path) -> None:
+    for name in ("b.jpg", "A.PNG", "c.webp"):
+        make_photo(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("")
+    make_photo(tmp_path / "deeper" / "d.jpg")
+    assert find_photos([tmp_path]) == [tmp_path / name for name in ("A.PNG", "b.jpg", "c.webp")]
+
+
+def test_a_file_that_is_named_is_tried_whatever_its_suffix(tmp_path: Path) -> None:
+    (tmp_path / "photo.dat").write_text("")
+    assert find_photos([tmp_path / "photo.dat"]) == [tmp_path / "photo.dat"]

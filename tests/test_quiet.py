@@ -1,0 +1,55 @@
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.quiet import native_stderr_hidden
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_what_native_code_writes_is_hidden(capfd: Capture) -> None:
+    with native_stderr_hidden():
+        os.write(2, b"no GPU found\n")
+    assert capfd.readouterr().err == ""
+
+
+def test_stderr_works_again_afterwards(capfd: Capture) -> None:
+    with native_stderr_hidden():
+        pass
+    os.write(2, b"native\n")
+    print("ours", file=sys.stderr, flush=True)
+    assert capfd.readouterr().err == "native\nours\n"
+
+
+def test_what_was_said_before_is_not_lost(capfd: Capture) -> None:
+    sys.stderr.write("before\n")
+    with native_stderr_hidden():
+        os.write(2, b"hidden\n")
+    assert capfd.readouterr().err == "before\n"
+
+
+def test_an_error_brings_everything_to_light(capfd: Capture) -> None:
+    with pytest.raises(ImportError, match="libcuda"), native_stderr_hidden():
+        os.write(2, b"the reason\n")
+        raise ImportError("libcuda")
+    assert capfd.readouterr().err == "the reason\n"
+
+
+def test_stdout_is_not_touched(capfd: Capture) -> None:
+    with native_stderr_hidden():
+        os.write(1, b"result\n")
+    assert capfd.readouterr().out == "result\n"
+
+
+def _open_files() -> int:
+    return sum(1 for _ in Path("/dev/fd").iterdir())
+
+
+def test_no_file_is_left_open() -> None:
+    before = _open_files()
+    for _ in range(3):
+        with native_stderr_hidden():
+            pass
+    assert _open_files() == before

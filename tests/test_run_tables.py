@@ -1,0 +1,162 @@
+"""The tables of a run are read back as they were written, and every fault in one is named."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core import runs
+from core.config import TrainConfig
+from core.evaluation import predictions_table, summarise
+from core.runs import RunWriter
+
+PREDICTIONS = """image,split,fold,true_label,predicted_label,confidence,loss,prob_0,prob_1
+NA/1.jpg,val,-1,0,0,0.75,0.3,0.75,0.25
+NA,train,-1,1,0,0.5,0.7,0.5,0.5
+"""
+TEST_PREDICTIONS = """image,predicted_label,confidence,prob_0,prob_1
+test/1.jpg,0,0.75,0.75,0.25
+test/2.jpg,1,,,
+"""
+HISTORY = """stage,fold,epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds
+head,-1,0,1.1,0.3,1.2,0.4,0.001,0.5
+"""
+SAMPLES = """image,folder,label,width,height,bytes,sha256
+training/1.jpg,training,2,30,20,900,aa
+test/2.jpg,test,,30,20,900,bb
+"""
+PROBLEMS = """image,kind,detail
+training/3.jpg,empty,the file has 0 bytes
+"""
+READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
+    "predictions.csv": (PREDICTIONS, lambda path: runs.read_predictions(path, 2)),
+    "test_predictions.csv": (TEST_PREDICTIONS, lambda path: runs.read_test_predictions(path, 2)),
+    "history.csv": (HISTORY, runs.read_history),
+    "samples.csv": (SAMPLES, runs.read_samples),
+    "problems.csv": (PROBLEMS, runs.read_problems),
+}
+
+
+def read_table(folder: Path, name: str, content: str | None = None) -> Any:
+    text, read = READERS[name]
+    (folder / name).write_text(text if content is None else content)
+    return read(folder / name)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_table_is_read_back_as_it_stands(tmp_path: Path, name: str) -> None:
+    table = read_table(tmp_path, name)
+    assert table.to_csv(index=False, lineterminator="\n") == READERS[name][0]
+
+
+def test_the_letters_na_are_a_name(tmp_path: Path) -> None:
+    assert read_table(tmp_path, "predictions.csv")["image"].tolist() == ["NA/1.jpg", "NA"]
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_missing_table_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(runs.RunError, match=f"Expected {name} in .*; there is none"):
+        READERS[name][1](tmp_path / name)
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("content", ["", "\x00\x01", "a,b\n1,2\n", '"a'], ids=["empty", "binary", "other", "cut off"])
+def test_a_table_of_something_else_is_named(tmp_path: Path, name: str, content: str) -> None:
+    with pytest.raises(runs.RunError, match=name):
+        read_table(tmp_path, name, content)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_missing_column_is_named(tmp_path: Path, name: str) -> None:
+    content = READERS[name][0]
+    column = content.split(",")[1]
+    with pytest.raises(runs.RunError, match=f"{name}: expected the columns .*; {column} not found"):
+        read_table(tmp_path, name, content.replace(column, "other", 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "reason"),
+    [
+        ("predictions.csv", "-1,0,0,", "-1,0,2,", "expected labels 0 to 1, found 0 to 2"),
+        ("predictions.csv", "-1,0,0,", "-1,-1,0,", "expected labels 0 to 1, found -1 to 1"),
+        ("predictions.csv", "-1,0,0,", "-1,,0,", "expected a table in CSV"),
+        ("predictions.csv", "0.75,0.3", "nan,0.3", "missing or infinite"),
+        ("predictions.csv", "0.75,0.3", ",0.3", "missing or infinite"),
+        ("predictions.csv", "0.75,0.3", "0.75,inf", "missing or infinite"),
+        ("predictions.csv", "0.75,0.25", "1.75,0.25", "expected probabilities from 0 to 1"),
+        ("predictions.csv", "0.75,0.25", "0.75,-0.25", "expected probabilities from 0 to 1"),
+        ("predictions.csv", "0.75,0.25", "0.75,high", "expected a table in CSV"),
+        ("test_predictions.csv", "1,,,", "5,,,", "expected labels 0 to 1, found 0 to 5"),
+        ("test_predictions.csv", "0.75,0.75", "0.75,7", "expected probabilities from 0 to 1"),
+        ("history.csv", "-1,0,", "-1,first,", "expected a table in CSV"),
+        ("samples.csv", "30,20", "30,tall", "expected a table in CSV"),
+        ("samples.csv", "training,2,", "training,2.5,", "expected a table in CSV"),
+    ],
+)
+def test_a_value_that_cannot_be_is_named(tmp_path: Path, name: str, old: str, new: str, reason: str) -> None:
+    with pytest.raises(runs.RunError, match=f"{name}: ") as caught:
+        read_table(tmp_path, name, READERS[name][0].replace(old, new, 1))
+    assert reason in str(caught.value)
+
+
+def test_a_table_is_written_as_utf8_with_unix_line_ends(runs_dir: Path) -> None:
+    run = RunWriter.create(TrainConfig(runs_dir=runs_dir))
+    run.write_table("problems.csv", pd.DataFrame({"image": ["training/ü,1.jpg"], "kind": ["empty"], "detail": ["—"]}))
+    written = (run.path / "problems.csv").read_bytes()
+    assert written == 'image,kind,detail\n"training/ü,1.jpg",empty,—\n'.encode()
+    assert runs.read_problems(run.path / "problems.csv").iloc[0].tolist() == ["training/ü,1.jpg", "empty", "—"]
+
+
+# --- metrics.json ----------------------------------------------------------------------------------------------------
+
+
+def scores() -> dict[str, Any]:
+    table = predictions_table(["1.jpg"], ["val"], np.array([0]), np.array([[0.75, 0.25]]))
+    return summarise(table, ("cat", "dog"))
+
+
+def read_scores(folder: Path, value: object) -> dict[str, Any]:
+    (folder / "metrics.json").write_text(json.dumps(value))
+    return runs.read_metrics(folder / "metrics.json")
+
+
+def test_metrics_are_read_back_with_those_of_the_test_photos(tmp_path: Path) -> None:
+    assert read_scores(tmp_path, scores()) == scores()
+    assert read_scores(tmp_path, scores() | {"test": scores()})["test"] == scores()
+
+
+def test_missing_metrics_are_named(tmp_path: Path) -> None:
+    with pytest.raises(runs.RunError, match=r"Expected metrics\.json in .*; there is none"):
+        runs.read_metrics(tmp_path / "metrics.json")
+
+
+@pytest.mark.parametrize("key", sorted(scores()))
+def test_a_missing_score_is_named(tmp_path: Path, key: str) -> None:
+    value = scores()
+    del value[key]
+    for spoilt in (value, scores() | {"test": value}):
+        with pytest.raises(runs.RunError, match=rf"metrics\.json: expected the scores of a run; .*{key}"):
+            read_scores(tmp_path, spoilt)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"accuracy": "high"},
+        {"accuracy": None},
+        {"accuracy_interval": 0.5},
+        {"accuracy_interval": [0.5]},
+        {"classes": [{"class_name": "cat"}]},
+        {"classes": 3},
+        {"test": None},
+        {"test": []},
+    ],
+    ids=str,
+)
+def test_a_score_that_cannot_be_is_refused(tmp_path: Path, fault: dict[str, Any]) -> None:
+    with pytest.raises(runs.RunError, match=r"metrics\.json: expected the scores of a run"):
+        read_scores(tmp_path, scores() | fault)

@@ -1,0 +1,265 @@
+import dataclasses
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from core import runs
+from core.config import TrainConfig
+from core.errors import UserError
+from core.runs import RunWriter, list_runs, read_run
+
+VALID = {"format_version": 1, "state": "finished", "created": "2026", "config": {"data": "/d"}, "notices": []}
+
+
+def new_run(runs_dir: Path, name: str | None = None) -> RunWriter:
+    return RunWriter.create(TrainConfig(runs_dir=runs_dir, name=name))
+
+
+def finished_run(runs_dir: Path, name: str, **fields: Any) -> Path:
+    return write_info(runs_dir, name, VALID | fields)
+
+
+def write_info(runs_dir: Path, name: str, info: object) -> Path:
+    path = runs_dir / name
+    path.mkdir(parents=True)
+    (path / "run.json").write_text(info if isinstance(info, str) else json.dumps(info))
+    return path
+
+
+def files(path: Path) -> list[str]:
+    return sorted(entry.name for entry in path.iterdir())
+
+
+# --- making a run folder ---------------------------------------------------------------------------------------------
+
+
+def test_a_new_run_says_what_it_is(runs_dir: Path) -> None:
+    run = read_run(new_run(runs_dir, "first").path)
+    assert (run.name, run.state, run.info["name"], run.info["format_version"]) == ("first", "running", "first", 1)
+    assert (run.info["pid"], run.info["host"]) == (os.getpid(), socket.gethostname())
+    assert set(run.info["config"]) == {field.name for field in dataclasses.fields(TrainConfig)}
+    assert {"tensorflow", "keras", "numpy", "pillow"} <= set(run.info["packages"])
+    assert run.info["created"] <= run.info["updated"]
+
+
+def test_a_name_that_is_taken_is_refused_and_its_run_left_alone(runs_dir: Path) -> None:
+    path = finished_run(runs_dir, "taken")
+    before = (path / "run.json").read_bytes()
+    with pytest.raises(UserError, match="exists already"):
+        new_run(runs_dir, "taken")
+    assert (path / "run.json").read_bytes() == before
+
+
+def test_runs_without_a_name_get_fresh_ones(runs_dir: Path) -> None:
+    names = [new_run(runs_dir).path.name for _ in range(5)]
+    assert len(set(names)) == 5
+    assert all(name[8] == "-" and name[:8].isdecimal() for name in names)
+
+
+@pytest.mark.parametrize("name", [None, "named"])
+def test_a_runs_folder_that_cannot_be_made_is_the_users_to_mend(tmp_path: Path, name: str | None) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"Expected to make the run folder .*--runs-dir"):
+        new_run(tmp_path / "file", name)
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_appears_only_when_it_is_whole(runs_dir: Path) -> None:
+    run = new_run(runs_dir)
+
+    def save(path: Path) -> None:
+        assert path.suffix == ".keras", "Keras chooses the format by it"
+        path.write_text("new")
+        assert (run.path / "model.keras").read_text() == "old"
+
+    (run.path / "model.keras").write_text("old")
+    run.write_file("model.keras", save)
+    assert (run.path / "model.keras").read_text() == "new"
+    assert files(run.path) == ["model.keras", "run.json"]
+
+
+def test_a_save_that_fails_leaves_the_old_file_and_no_rest(runs_dir: Path) -> None:
+    run = new_run(runs_dir)
+    run.write_json("metrics.json", {"accuracy": 1})
+
+    def save(path: Path) -> None:
+        path.write_text("half a fi")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        run.write_file("metrics.json", save)
+    assert json.loads((run.path / "metrics.json").read_text()) == {"accuracy": 1}
+    assert files(run.path) == ["metrics.json", "run.json"]
+
+
+def test_numbers_that_json_does_not_know_are_never_written(runs_dir: Path) -> None:
+    run = new_run(runs_dir)
+    with pytest.raises(ValueError, match="JSON"):
+        run.write_json("metrics.json", {"loss": float("nan")})
+    assert files(run.path) == ["run.json"]
+
+
+def test_notices_add_up(runs_dir: Path) -> None:
+    run = new_run(runs_dir)
+    run.notice("one")
+    run.notice("two")
+    assert read_run(run.path).info["notices"] == ["one", "two"]
+
+
+def test_a_stage_records_its_progress_and_its_seconds(runs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "_SECONDS_BETWEEN_PROGRESS_WRITES", 0)
+    run = new_run(runs_dir)
+    with run.stage("features", 10) as advance:
+        advance(3)
+        advance(4)
+        assert read_run(run.path).info["progress"] == {"stage": "features", "done": 7, "total": 10}
+    info = read_run(run.path).info
+    assert info["progress"] is None
+    assert info["stage_seconds"]["features"] >= 0
+
+
+def test_progress_is_not_written_at_every_step(runs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = new_run(runs_dir)
+    written: list[str] = []
+    monkeypatch.setattr(run, "write_json", lambda name, value: written.append(name))
+    with run.stage("features", 1000) as advance:
+        for _ in range(1000):
+            advance(1)
+    assert len(written) <= 4
+
+
+# --- states ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_ends_well_is_finished(runs_dir: Path) -> None:
+    with new_run(runs_dir) as run:
+        assert read_run(run.path).state == runs.RUNNING
+    assert read_run(run.path).state == runs.FINISHED
+
+
+def test_a_run_that_the_user_stops_is_interrupted(runs_dir: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), new_run(runs_dir) as run:
+        raise KeyboardInterrupt
+    assert read_run(run.path).state == runs.INTERRUPTED
+
+
+@pytest.mark.parametrize(
+    ("error", "text"), [(ValueError("bad luck"), "ValueError: bad luck"), (UserError("mend it"), "mend it")]
+)
+def test_a_run_that_ends_in_an_error_is_failed_and_says_why(runs_dir: Path, error: Exception, text: str) -> None:
+    with pytest.raises(type(error)), new_run(runs_dir) as run:
+        raise error
+    assert (read_run(run.path).state, read_run(run.path).info["error"]) == (runs.FAILED, text)
+
+
+def test_a_run_whose_process_is_gone_has_died(runs_dir: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    run = new_run(runs_dir)
+    run.update(pid=process.pid, process_started=psutil.Process(process.pid).create_time())
+    assert read_run(run.path).state == runs.RUNNING
+    process.communicate(b"\n")
+    assert read_run(run.path).state == runs.DIED
+
+
+@pytest.mark.parametrize(
+    "fields", [{"process_started": 0.0}, {"pid": 2**70}, {"pid": -1}, {"pid": None}, {"process_started": None}]
+)
+def test_another_process_with_the_same_id_is_not_the_run(runs_dir: Path, fields: dict[str, Any]) -> None:
+    run = new_run(runs_dir)
+    run.update(**fields)
+    assert read_run(run.path).state == runs.DIED
+
+
+def test_a_run_on_another_machine_is_believed_to_go_on(runs_dir: Path) -> None:
+    run = new_run(runs_dir)
+    run.update(host="elsewhere", pid=1, process_started=0.0)
+    assert read_run(run.path).state == runs.RUNNING
+
+
+# --- listing ---------------------------------------------------------------------------------------------------------
+
+
+def test_finished_runs_come_first_each_newest_first(runs_dir: Path) -> None:
+    for name, created, state in (
+        ("a", "2026-01-01", "finished"),
+        ("b", "2026-01-04", "failed"),
+        ("c", "2026-01-03", "finished"),
+        ("d", "2026-01-02", "interrupted"),
+    ):
+        finished_run(runs_dir, name, created=created, state=state)
+    assert [run.name for run in list_runs(runs_dir)[0]] == ["c", "a", "b", "d"]
+
+
+def test_without_a_folder_there_are_no_runs(tmp_path: Path) -> None:
+    assert list_runs(tmp_path / "absent") == ([], [])
+
+
+def test_files_and_hidden_folders_are_no_runs(runs_dir: Path) -> None:
+    finished_run(runs_dir, ".trash")
+    (runs_dir / "reviews.jsonl").write_text("")
+    assert list_runs(runs_dir) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("info", "reason"),
+    [
+        ("", "run.json: expected a JSON object"),
+        ('{"state": "fini', "run.json: expected a JSON object"),
+        ("[]", "found a list"),
+        ("\x00\xff", "run.json: expected a JSON object"),
+        ({}, "expected a str under 'state', found None"),
+        (VALID | {"format_version": 99}, "expected format version 1, found 99"),
+        (VALID | {"state": "sleeping"}, "found 'sleeping'"),
+        (VALID | {"created": 5}, "under 'created', found 5"),
+        (VALID | {"notices": None}, "under 'notices'"),
+        (VALID | {"config": []}, "under 'config'"),
+        (VALID | {"config": {}}, "expected the dataset's path"),
+        (VALID | {"class_names": "abc"}, "expected a list of names under 'class_names'"),
+        (VALID | {"class_names": [1, 2]}, "expected a list of names under 'class_names'"),
+    ],
+)
+def test_a_broken_run_is_listed_with_its_reason_and_the_others_are_read(
+    runs_dir: Path, info: object, reason: str
+) -> None:
+    broken_path = write_info(runs_dir, "broken", info)
+    finished_run(runs_dir, "fine")
+    readable, broken = list_runs(runs_dir)
+    assert [run.name for run in readable] == ["fine"]
+    assert [run.path for run in broken] == [broken_path]
+    assert reason in broken[0].reason
+
+
+def test_a_folder_without_run_json_is_broken(runs_dir: Path) -> None:
+    (runs_dir / "empty").mkdir(parents=True)
+    assert "Expected run.json in" in list_runs(runs_dir)[1][0].reason
+
+
+# --- what a run says -------------------------------------------------------------------------------------------------
+
+
+def test_class_names_are_empty_until_they_are_known(runs_dir: Path) -> None:
+    assert read_run(finished_run(runs_dir, "early")).class_names == ()
+    assert read_run(finished_run(runs_dir, "late", class_names=["NA", "null"])).class_names == ("NA", "null")
+
+
+def test_the_dataset_is_where_it_was_unless_the_environment_says_otherwise(
+    runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = read_run(finished_run(runs_dir, "run"))
+    assert run.dataset_dir == Path("/d")
+    monkeypatch.setenv("MASKBOARD_DATA", "/elsewhere")
+    assert run.dataset_dir == Path("/elsewhere")
+
+
+def test_a_run_has_the_files_that_it_got_to(runs_dir: Path) -> None:
+    run = read_run(finished_run(runs_dir, "run"))
+    assert run.has("run.json") and not run.has("history.csv")

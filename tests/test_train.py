@@ -1,0 +1,185 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import train
+from core.config import PROJECT_DIR
+from core.errors import UserError
+from core.runs import list_runs, read_history, read_run
+
+Capture = pytest.CaptureFixture[str]
+
+OPTIONS = {
+    *("--data", "--class-names", "--demo", "--name", "--runs-dir", "--weights", "--image-size", "--resize", "--head"),
+    *("--hidden-units", "--dropout", "--epochs", "--batch-size", "--learning-rate", "--patience"),
+    *("--validation-fraction", "--split-seed", "--seed", "--quiet"),
+}
+TINY = ("--weights", "random", "--image-size", "32", "--hidden-units", "8")
+
+
+def exit_code(argv: list[str]) -> int:
+    """That of the command line, also where argparse exits by itself."""
+    try:
+        return train.main(argv)
+    except SystemExit as error:
+        return int(error.code or 0)
+
+
+def help_texts() -> dict[str, str]:
+    actions = train.build_parser()._actions
+    return {action.option_strings[-1]: action.help or "" for action in actions}
+
+
+# --- options ---------------------------------------------------------------------------------------------------------
+
+
+def test_it_has_the_options_that_it_should_have() -> None:
+    assert set(help_texts()) - {"--help"} >= OPTIONS
+
+
+@pytest.mark.parametrize("option", sorted(help_texts()))
+def test_every_option_has_help(option: str) -> None:
+    assert len(help_texts()[option]) > 10
+
+
+@pytest.mark.parametrize("option", ["--epochs", "--head", "--data", "--class-names", "--name", "--runs-dir"])
+def test_help_tells_the_default(option: str) -> None:
+    assert "(default: " in help_texts()[option]
+
+
+def test_every_option_is_in_the_readme() -> None:
+    mentioned = re.findall(r"--[a-z-]+", (PROJECT_DIR / "README.md").read_text(encoding="utf-8"))
+    assert set(help_texts()) - {"--help"} <= set(mentioned)
+
+
+def test_help_shows_every_option(capsys: Capture) -> None:
+    assert exit_code(["--help"]) == 0
+    assert set(help_texts()) <= set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+
+
+def test_help_brings_nothing_heavy() -> None:
+    program = (
+        "import sys, train\n"
+        "try:\n    train.main(['--help'])\n"
+        "except SystemExit:\n    pass\n"
+        "print(*{'tensorflow', 'keras', 'pandas', 'numpy', 'PIL', 'streamlit'} & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT_DIR, capture_output=True, text=True, check=True)
+    assert "--weights" in done.stdout
+    assert done.stderr == "\n"
+
+
+# --- what the user can mend ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("argv", "reason"),
+    [
+        (["--data", "absent"], "there is no such folder"),
+        (["--image-size", "16"], "Expected --image-size to be 32 to 1024; found 16."),
+        (["--class-names", "one"], "at least two different names"),
+        (["--name", "../x"], "Expected --name to be"),
+        (["--weights", "absent.h5"], "there is no file absent.h5"),
+        (["--name", "taken"], "exists already"),
+    ],
+)
+def test_a_users_error_is_one_line_and_exit_code_2(
+    data: Path, runs_dir: Path, capsys: Capture, argv: list[str], reason: str
+) -> None:
+    (runs_dir / "taken").mkdir(parents=True)
+    assert train.main(["--data", str(data), *TINY, *argv]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith("train.py: Expected ") and reason in err
+    assert [path.name for path in runs_dir.iterdir()] == ["taken"]
+
+
+@pytest.mark.parametrize(
+    "argv", [["--nonsense"], ["--epochs", "many"], ["--head", "attention"], ["--resize", "stretch"], ["--epoch", "3"]]
+)
+def test_an_option_that_is_not_understood_is_exit_code_2(argv: list[str], runs_dir: Path, capsys: Capture) -> None:
+    assert exit_code(argv) == 2
+    assert "train.py: error: " in capsys.readouterr().err
+    assert not runs_dir.exists()
+
+
+def test_an_error_of_our_own_keeps_its_traceback(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("core.training.train", fail)
+    with pytest.raises(ZeroDivisionError):
+        train.main(["--data", str(data)])
+
+
+def test_a_failing_training_says_why_on_one_line(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    def fail(*arguments: object) -> None:
+        raise UserError("Expected photos; found none.")
+
+    monkeypatch.setattr("core.training.train", fail)
+    assert train.main(["--data", str(data)]) == 2
+    assert capsys.readouterr().err == "train.py: Expected photos; found none.\n"
+
+
+def test_from_the_shell_too_nothing_but_that_line_is_seen(tmp_path: Path) -> None:
+    command = [sys.executable, str(PROJECT_DIR / "train.py"), "--data", str(tmp_path / "absent")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("train.py: Expected a dataset in ")
+
+
+# --- a training ------------------------------------------------------------------------------------------------------
+
+
+def test_a_training_names_its_folder_first_and_ends_with_a_table(data: Path, runs_dir: Path, capsys: Capture) -> None:
+    assert train.main(["--data", str(data), "--name", "mine", "--epochs", "2", *TINY]) == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert lines[0] == f"Run folder: {runs_dir / 'mine'}"
+    for word in ("precision", "recall", "F1", "nobody", "everybody", "somebody", "Validation accuracy"):
+        assert word in out
+    assert lines[-1].startswith(f"Finished: {runs_dir / 'mine'}")
+    assert "random" in err and err.count("\n") == 1
+    assert read_run(runs_dir / "mine").state == "finished"
+
+
+def test_ctrl_c_is_exit_code_130(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("core.training.train", interrupt)
+    assert train.main(["--data", str(data)]) == 130
+    assert capsys.readouterr().err == "train.py: interrupted\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
+def test_a_real_ctrl_c_leaves_an_interrupted_run_with_its_history(data: Path, runs_dir: Path) -> None:
+    command = [sys.executable, str(PROJECT_DIR / "train.py"), "--data", str(data), "--name", "stopped", *TINY]
+    process = subprocess.Popen(
+        [*command, "--epochs", "1000000", "--patience", "1000000"],
+        stderr=subprocess.PIPE,
+        text=True,
+        # Background jobs of a shell inherit that it is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    _wait_for(runs_dir / "stopped" / "history.csv", process)
+    process.send_signal(signal.SIGINT)
+    err = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "train.py: interrupted" and "Traceback" not in err
+    (run,), broken = list_runs(runs_dir)
+    assert (run.state, broken) == ("interrupted", [])
+    assert len(read_history(run.path / "history.csv")) >= 1
+
+
+def _wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert process.poll() is None and time.monotonic() < deadline, "it did not get that far"
+        time.sleep(0.05)

@@ -1,0 +1,95 @@
+"""Trainings that do not finish: what they leave behind and what they say."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+
+from core import training
+from core.errors import UserError
+from core.runs import list_runs, read_history, read_run
+from tests.conftest import read_labels, tiny_config, train_quietly, write_labels
+
+
+def test_ctrl_c_leaves_an_interrupted_run_with_its_history(
+    data: Path, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupter(keras.callbacks.ReduceLROnPlateau):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(keras.callbacks, "ReduceLROnPlateau", Interrupter)
+    with pytest.raises(KeyboardInterrupt):
+        train_quietly(tiny_config(data, runs_dir, "stopped"))
+    run = read_run(runs_dir / "stopped")
+    assert run.state == "interrupted"
+    assert read_history(run.path / "history.csv")["epoch"].tolist() == [0, 1]
+    assert not run.has("model.keras") and not run.has("predictions.csv")
+
+
+def test_a_dataset_that_turns_out_untrainable_leaves_a_failed_run(data: Path, runs_dir: Path) -> None:
+    for name in ("10001.jpg", "10004.jpg"):
+        (data / "training" / name).write_bytes(b"")
+    with pytest.raises(UserError, match="found 1 of class 1"):
+        train_quietly(tiny_config(data, runs_dir, "failed"))
+    run = read_run(runs_dir / "failed")
+    assert run.state == "failed"
+    assert "found 1 of class 1" in run.info["error"]
+
+
+@pytest.mark.parametrize("fault", ["no folder", "no labels", "no weights", "no ImageNet"])
+def test_what_is_wrong_from_the_start_leaves_no_run_at_all(
+    data: Path, runs_dir: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    def get_file(*args: Any, **options: Any) -> str:
+        raise Exception("URL fetch failure on ...")
+
+    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    config = tiny_config(data, runs_dir)
+    if fault == "no folder":
+        config = replace(config, data=data / "absent")
+    elif fault == "no labels":
+        (data / "train_gt.json").write_text("[")
+    else:
+        config = replace(config, weights={"no weights": "absent.h5", "no ImageNet": "imagenet"}[fault])
+    with pytest.raises(UserError):
+        train_quietly(config)
+    assert list_runs(runs_dir) == ([], [])
+
+
+def test_weights_that_do_not_fit_leave_a_failed_run(data: Path, runs_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.h5").write_text("no weights")
+    with pytest.raises(UserError, match=r"other\.h5"):
+        train_quietly(replace(tiny_config(data, runs_dir, "failed"), weights=str(tmp_path / "other.h5")))
+    assert read_run(runs_dir / "failed").state == "failed"
+
+
+def test_a_demo_run_says_what_it_is(data: Path, runs_dir: Path) -> None:
+    def stop(*args: Any) -> None:
+        raise UserError("far enough")
+
+    config = replace(tiny_config(data, runs_dir, "demo"), demo=True)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(UserError, match="far enough"):
+        patch.setattr(training, "build_base", stop)
+        train_quietly(config)
+    notices = read_run(runs_dir / "demo").info["notices"]
+    assert notices == [training.RANDOM_WEIGHTS_NOTICE, training.DEMO_NOTICE]
+
+
+def test_warnings_name_the_first_problems_and_count_the_rest(
+    data: Path, runs_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*args: Any) -> None:
+        raise UserError("far enough")
+
+    monkeypatch.setattr(training, "build_extractor", stop)
+    write_labels(data, read_labels(data) | {f"absent{n}.jpg": 0 for n in range(12)})
+    with pytest.raises(UserError, match="far enough"):
+        train_quietly(tiny_config(data, runs_dir, "odd"))
+    warnings = capsys.readouterr().err.splitlines()[1:]  # The first is about the random weights.
+    assert warnings[0] == "Warning: 12 files were left out or are odd (12 missing):"
+    assert warnings[1:11] == [f"Warning:   training/absent{n}.jpg: missing: no such file" for n in range(10)]
+    assert warnings[11:] == [f"Warning:   ... and 2 more in {runs_dir / 'odd' / 'problems.csv'}"]
