@@ -194,7 +194,7 @@ def test_labels_that_are_no_object_are_refused(data: Path, content: str) -> None
 def test_a_dataset_without_a_readable_photo_is_refused(data: Path) -> None:
     for path in (data / "training").iterdir():
         path.write_bytes(b"")
-    assert "found none (9 files were left out" in refusal(data)
+    assert "found none (problems: 9 empty)" in refusal(data)
 
 
 def test_a_class_with_one_usable_photo_is_refused_by_name(data: Path) -> None:
