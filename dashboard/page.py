@@ -54,8 +54,8 @@ def open_page(title: str, how_to_read: str, needs: Sequence[str] = ()) -> Run:
         _say_no_run()
         st.stop()
     st.caption(how_to_read)
-    for notice in run.info["notices"]:
-        st.info(str(notice), icon=":material/info:")
+    if run.info["notices"]:
+        st.info("  \n".join(map(str, run.info["notices"])), icon=":material/info:")
     missing = [name for name in needs if not run.has(name)]
     if missing:
         st.info(_why_missing(run, missing[0]), icon=":material/hourglass_empty:")
@@ -71,10 +71,17 @@ def show_broken_file(error: RunError) -> None:
 
 
 def previous_run(run: Run) -> Run | None:
-    """The newest finished run that is older than this one."""
+    """The newest finished run on the same dataset that is older than this one."""
     found, _ = runs.list_runs(default_runs_dir())
-    older = [other for other in found if other.state == runs.FINISHED and other.info["created"] < run.info["created"]]
-    return older[0] if older else None
+    older = (
+        other
+        for other in found
+        if other.state == runs.FINISHED
+        and other.info["created"] < run.info["created"]
+        and other.info["config"]["data"] == run.info["config"]["data"]
+        and other.class_names == run.class_names
+    )
+    return next(older, None)
 
 
 def _say_no_run() -> None:

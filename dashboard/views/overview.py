@@ -1,6 +1,6 @@
 """How good is this run, and is it better than the one before?"""
 
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -17,31 +17,35 @@ HOW_TO_READ = (
 )
 
 
-Better = Literal["normal", "inverse"]  # Streamlit's words: higher is better, lower is better.
+# Title, key in metrics.json, format, what it means.
+FIGURES = (
+    ("Accuracy", "accuracy", "{:.1%}", "Share of photos whose class was predicted."),
+    ("Macro F1", "macro_f1", "{:.1%}", "Mean of the classes' F1: each class counts the same."),
+    ("Log loss", "log_loss", "{:.3f}", "Mean of -log(probability of the true class); lower is better."),
+    (
+        "Calibration error",
+        "expected_calibration_error",
+        "{:.1%}",
+        "Mean gap between confidence and accuracy (ECE, 15 bins); lower is better.",
+    ),
+)
 
 
 def headline(metrics: dict[str, Any], before: dict[str, Any] | None) -> None:
-    """The four figures that matter, each with its change from the run before."""
-    figures: tuple[tuple[str, str, str, Better, str], ...] = (
-        ("Accuracy", "accuracy", "{:.1%}", "normal", "Share of photos whose class was predicted."),
-        ("Macro F1", "macro_f1", "{:.1%}", "normal", "Mean of the classes' F1: each class counts the same."),
-        ("Log loss", "log_loss", "{:.3f}", "inverse", "Mean of -log(probability of the true class); lower is better."),
-        (
-            "Calibration error",
-            "expected_calibration_error",
-            "{:.1%}",
-            "inverse",
-            "Mean gap between confidence and accuracy (ECE, 15 bins); lower is better.",
-        ),
-    )
-    for column, (label, key, form, better, help_text) in zip(st.columns(4), figures, strict=True):
-        value = metrics[key]
-        change = None if before is None else f"{100 * (value - before[key]):+.1f} points"
-        if key == "log_loss" and before is not None:
-            change = f"{value - before[key]:+.3f}"
-        column.metric(label, form.format(value), change, delta_color=better, help=help_text, border=True)
+    """The four figures that matter, each with its change from the run before.
+
+    The changes are grey: whether they are more than chance is said by `compare`.
+    """
+    for column, (label, key, form, help_text) in zip(st.columns(4), FIGURES, strict=True):
+        change = None if before is None else change_text(metrics[key] - before[key], form)
+        column.metric(label, form.format(metrics[key]), change, delta_color="off", help=help_text, border=True)
         interval = metrics.get(f"{key}_interval")
         column.caption(f"95 %: {interval[0]:.1%} to {interval[1]:.1%}" if interval else "\u00a0")
+
+
+def change_text(change: float, form: str) -> str:
+    """A change with its sign; that of a share in percentage points."""
+    return f"{100 * change:+.1f} points" if "%" in form else f"{change:+.3f}"
 
 
 def compare(run: Run, other: Run) -> None:
