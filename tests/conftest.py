@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from core.config import TrainConfig
-from core.dataset import list_photos
+from core.dataset import PROBLEM_KINDS, Dataset, check_photos, list_photos, require_trainable
 from core.report import Report
 from core.runs import Run, read_run
 
@@ -145,3 +145,23 @@ def read_labels(root: Path) -> dict[str, int]:
 def write_labels(root: Path, labels: object) -> None:
     """Replace the labels of a dataset in the challenge's layout."""
     (root / "train_gt.json").write_text(json.dumps(labels))
+
+
+def set_label(root: Path, name: str, value: object = 0) -> None:
+    """Give a photo of a dataset in the challenge's layout a label, whatever that is."""
+    write_labels(root, read_labels(root) | {name: value})
+
+
+def read_dataset(root: Path, class_names: tuple[str, ...] | None = None) -> Dataset:
+    """Read a dataset as a training does."""
+    dataset = check_photos(list_photos(root, class_names))
+    require_trainable(dataset)
+    return dataset
+
+
+def problem_kinds(root: Path) -> dict[str, str]:
+    """The kind of each problem of a dataset by the file's name; each file has one at the most."""
+    problems = read_dataset(root).problems
+    assert len({problem.image for problem in problems}) == len(problems)
+    assert all(problem.kind in PROBLEM_KINDS and problem.detail for problem in problems)
+    return {problem.image: problem.kind for problem in problems}

@@ -7,39 +7,26 @@ import pytest
 
 from core.config import DEFAULT_CLASS_NAMES
 from core.dataset import (
-    PROBLEM_KINDS,
-    Dataset,
     check_photos,
     count_by_kind,
     list_photos,
     natural_key,
-    require_trainable,
 )
 from core.errors import UserError
-from tests.conftest import make_class_folders, make_dataset, make_photo, read_labels, write_labels
-
-
-def read(root: Path, class_names: tuple[str, ...] | None = None) -> Dataset:
-    dataset = check_photos(list_photos(root, class_names))
-    require_trainable(dataset)
-    return dataset
-
-
-def kinds(root: Path) -> dict[str, str]:
-    """The kind of each problem by the file's name."""
-    problems = read(root).problems
-    assert len({problem.image for problem in problems}) == len(problems)
-    assert all(problem.kind in PROBLEM_KINDS and problem.detail for problem in problems)
-    return {problem.image: problem.kind for problem in problems}
-
-
-def label(root: Path, name: str, value: object = 0) -> None:
-    write_labels(root, read_labels(root) | {name: value})
+from tests.conftest import (
+    make_class_folders,
+    make_dataset,
+    make_photo,
+    problem_kinds,
+    read_dataset,
+    set_label,
+    write_labels,
+)
 
 
 def refusal(root: Path, class_names: tuple[str, ...] | None = None) -> str:
     with pytest.raises(UserError) as caught:
-        read(root, class_names)
+        read_dataset(root, class_names)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -48,7 +35,7 @@ def refusal(root: Path, class_names: tuple[str, ...] | None = None) -> str:
 
 
 def test_every_usable_photo_is_a_row(data: Path) -> None:
-    dataset = read(data)
+    dataset = read_dataset(data)
     samples = dataset.samples
     assert list(samples.columns) == ["image", "folder", "label", "width", "height", "bytes", "sha256"]
     assert samples["image"].tolist() == [f"training/{10000 + n}.jpg" for n in range(9)] + [
@@ -61,23 +48,23 @@ def test_every_usable_photo_is_a_row(data: Path) -> None:
 
 
 def test_labels_are_those_of_the_file_and_test_photos_have_none(data: Path) -> None:
-    assert read(data).samples["label"].astype(object).tolist() == [0, 1, 2] * 3 + [pd.NA] * 2
+    assert read_dataset(data).samples["label"].astype(object).tolist() == [0, 1, 2] * 3 + [pd.NA] * 2
 
 
 def test_a_rows_measures_are_the_files(data: Path) -> None:
-    row = read(data).samples.iloc[0]
+    row = read_dataset(data).samples.iloc[0]
     assert row["bytes"] == (data / "training" / "10000.jpg").stat().st_size
     assert 24 <= row["width"] <= 40 and 24 <= row["height"] <= 40
     assert len(row["sha256"]) == 64
 
 
 def test_a_test_folder_is_not_needed(tmp_path: Path) -> None:
-    assert set(read(make_dataset(tmp_path, n_test=0)).samples["folder"]) == {"training"}
+    assert set(read_dataset(make_dataset(tmp_path, n_test=0)).samples["folder"]) == {"training"}
 
 
 def test_known_test_labels_are_kept_apart_from_the_samples(data: Path) -> None:
     (data / "test_gt.json").write_text('{"20000.jpg": 2}')
-    dataset = read(data)
+    dataset = read_dataset(data)
     assert dataset.test_labels == {"test/20000.jpg": 2}
     assert dataset.samples["label"].isna().sum() == 2
 
@@ -85,15 +72,15 @@ def test_known_test_labels_are_kept_apart_from_the_samples(data: Path) -> None:
 def test_labels_may_begin_with_a_byte_order_mark(data: Path) -> None:
     path = data / "train_gt.json"
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
-    assert kinds(data) == {}
+    assert problem_kinds(data) == {}
 
 
 def test_every_accepted_format_is_found_whatever_the_case_of_its_suffix(data: Path) -> None:
     for suffix in ("jpeg", "PNG", "webp", "Bmp", "gif"):
         make_photo(data / "training" / f"photo.{suffix}", seed=len(suffix))
-        label(data, f"photo.{suffix}")
-    assert kinds(data) == {}
-    assert len(read(data).samples) == 16
+        set_label(data, f"photo.{suffix}")
+    assert problem_kinds(data) == {}
+    assert len(read_dataset(data).samples) == 16
 
 
 def test_progress_counts_every_listed_photo(data: Path) -> None:
@@ -107,7 +94,7 @@ def test_progress_counts_every_listed_photo(data: Path) -> None:
 
 def test_class_folders_are_numbered_in_natural_order(tmp_path: Path) -> None:
     make_class_folders(tmp_path, ("class10", "class2", "class1"), per_class=2)
-    dataset = read(tmp_path)
+    dataset = read_dataset(tmp_path)
     assert dataset.class_names == ("class1", "class2", "class10")
     assert dict(zip(dataset.samples["image"], dataset.samples["label"], strict=True)) == {
         f"{name}/{n}.jpg": index for index, name in enumerate(dataset.class_names) for n in range(2)
@@ -116,7 +103,7 @@ def test_class_folders_are_numbered_in_natural_order(tmp_path: Path) -> None:
 
 def test_class_names_may_put_the_folders_in_another_order(tmp_path: Path) -> None:
     make_class_folders(tmp_path, ("cat", "dog"))
-    dataset = read(tmp_path, ("dog", "cat"))
+    dataset = read_dataset(tmp_path, ("dog", "cat"))
     assert dataset.class_names == ("dog", "cat")
     assert set(dataset.samples.loc[dataset.samples["label"] == 0, "image"]) == {f"dog/{n}.jpg" for n in range(4)}
 
@@ -130,7 +117,7 @@ def test_a_test_folder_beside_class_folders_is_no_class(tmp_path: Path) -> None:
     make_class_folders(tmp_path, ("cat", "dog"))
     make_photo(tmp_path / "test" / "1.jpg", seed=999)
     (tmp_path / ".cache").mkdir()
-    dataset = read(tmp_path)
+    dataset = read_dataset(tmp_path)
     assert dataset.class_names == ("cat", "dog")
     assert dataset.samples["folder"].tolist() == ["training"] * 8 + ["test"]
 
@@ -139,7 +126,7 @@ def test_faults_in_class_folders_are_problems(tmp_path: Path) -> None:
     make_class_folders(tmp_path, ("cat", "dog"))
     (tmp_path / "cat" / "0.jpg").write_bytes(b"")
     (tmp_path / "dog" / "notes.txt").write_text("")
-    assert kinds(tmp_path) == {"cat/0.jpg": "empty", "dog/notes.txt": "not_a_photo"}
+    assert problem_kinds(tmp_path) == {"cat/0.jpg": "empty", "dog/notes.txt": "not_a_photo"}
 
 
 @pytest.mark.parametrize(
@@ -216,7 +203,7 @@ def test_more_class_names_than_classes_are_refused(data: Path) -> None:
 
 
 def test_fewer_class_names_than_classes_leave_photos_out(data: Path) -> None:
-    dataset = read(data, ("a", "b"))
+    dataset = read_dataset(data, ("a", "b"))
     assert {problem.kind for problem in dataset.problems} == {"bad_label"}
     assert "--class-names" in dataset.problems[0].detail
     assert set(dataset.samples["label"].dropna()) == {0, 1}
@@ -236,7 +223,7 @@ def test_a_class_folder_that_is_not_unicode_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_real_photos_are_read_without_a_fault(real_data: Path) -> None:
-    dataset = read(real_data)
+    dataset = read_dataset(real_data)
     labels = json.loads((real_data / "train_gt.json").read_text())
     training = dataset.samples[dataset.samples["folder"] == "training"]
     assert dict(zip(training["image"], training["label"], strict=True)) == {

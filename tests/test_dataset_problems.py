@@ -5,37 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset import PROBLEM_KINDS, Dataset, Problem, check_photos, count_by_kind, list_photos, require_trainable
-from tests.conftest import make_photo, read_labels, write_labels
-
-
-def read(root: Path, class_names: tuple[str, ...] | None = None) -> Dataset:
-    dataset = check_photos(list_photos(root, class_names))
-    require_trainable(dataset)
-    return dataset
-
-
-def kinds(root: Path) -> dict[str, str]:
-    """The kind of each problem by the file's name."""
-    problems = read(root).problems
-    assert len({problem.image for problem in problems}) == len(problems)
-    assert all(problem.kind in PROBLEM_KINDS and problem.detail for problem in problems)
-    return {problem.image: problem.kind for problem in problems}
-
-
-def label(root: Path, name: str, value: object = 0) -> None:
-    write_labels(root, read_labels(root) | {name: value})
+from core.dataset import Problem, count_by_kind
+from tests.conftest import make_photo, problem_kinds, read_dataset, set_label
 
 
 def test_a_photo_that_is_labelled_but_absent_is_missing(data: Path) -> None:
-    label(data, "absent.jpg")
-    assert kinds(data) == {"training/absent.jpg": "missing"}
+    set_label(data, "absent.jpg")
+    assert problem_kinds(data) == {"training/absent.jpg": "missing"}
 
 
 def test_a_photo_without_a_label_is_left_out(data: Path) -> None:
     make_photo(data / "training" / "new.jpg", seed=99)
-    assert kinds(data) == {"training/new.jpg": "unlabelled"}
-    assert "training/new.jpg" not in set(read(data).samples["image"])
+    assert problem_kinds(data) == {"training/new.jpg": "unlabelled"}
+    assert "training/new.jpg" not in set(read_dataset(data).samples["image"])
 
 
 @pytest.mark.parametrize("value", ['"1"', "1.0", "true", "null", "3", "-1", "[1]", '{"a": 1}', "NaN"])
@@ -43,13 +25,13 @@ def test_a_label_that_is_no_class_index_is_a_problem(data: Path, value: str) -> 
     make_photo(data / "training" / "new.jpg", seed=99)
     text = (data / "train_gt.json").read_text()
     (data / "train_gt.json").write_text(text.replace("{", f'{{"new.jpg": {value}, ', 1))
-    assert kinds(data) == {"training/new.jpg": "bad_label"}
-    assert "training/new.jpg" not in set(read(data).samples["image"])
+    assert problem_kinds(data) == {"training/new.jpg": "bad_label"}
+    assert "training/new.jpg" not in set(read_dataset(data).samples["image"])
 
 
 def test_a_bad_label_says_what_was_expected_and_found(data: Path) -> None:
-    label(data, "10000.jpg", "one")
-    assert read(data).problems == (
+    set_label(data, "10000.jpg", "one")
+    assert read_dataset(data).problems == (
         Problem("training/10000.jpg", "bad_label", 'expected an integer from 0 to 2, found "one"'),
     )
 
@@ -57,16 +39,16 @@ def test_a_bad_label_says_what_was_expected_and_found(data: Path) -> None:
 def test_a_photo_labelled_twice_differently_is_left_out(data: Path) -> None:
     text = (data / "train_gt.json").read_text()
     (data / "train_gt.json").write_text(text.replace("{", '{"10000.jpg": 2, ', 1))
-    assert read(data).problems == (
+    assert read_dataset(data).problems == (
         Problem("training/10000.jpg", "label_conflict", "labelled 2 and 0 in train_gt.json"),
     )
-    assert len(read(data).samples) == 10
+    assert len(read_dataset(data).samples) == 10
 
 
 def test_a_photo_labelled_twice_alike_is_fine(data: Path) -> None:
     text = (data / "train_gt.json").read_text()
     (data / "train_gt.json").write_text(text.replace("{", '{"10000.jpg": 0, ', 1))
-    assert kinds(data) == {}
+    assert problem_kinds(data) == {}
 
 
 @pytest.mark.parametrize(
@@ -75,100 +57,100 @@ def test_a_photo_labelled_twice_alike_is_fine(data: Path) -> None:
 def test_a_photo_that_cannot_be_decoded_is_left_out(data: Path, content: bytes | None, kind: str) -> None:
     path = data / "training" / "10000.jpg"
     path.write_bytes(path.read_bytes()[:-40] if content is None else content)
-    assert kinds(data) == {"training/10000.jpg": kind}
-    assert len(read(data).samples) == 10
+    assert problem_kinds(data) == {"training/10000.jpg": kind}
+    assert len(read_dataset(data).samples) == 10
 
 
 def test_a_file_that_is_no_photo_by_its_name_is_a_problem(data: Path) -> None:
     (data / "training" / "notes.txt").write_text("buy milk")
-    assert kinds(data) == {"training/notes.txt": "not_a_photo"}
+    assert problem_kinds(data) == {"training/notes.txt": "not_a_photo"}
 
 
 def test_a_hidden_file_is_a_problem(data: Path) -> None:
     make_photo(data / "training" / ".10000.jpg")
-    assert kinds(data) == {"training/.10000.jpg": "not_a_photo"}
+    assert problem_kinds(data) == {"training/.10000.jpg": "not_a_photo"}
 
 
 def test_what_operating_systems_leave_is_passed_over(data: Path) -> None:
     for name in (".DS_Store", "Thumbs.db", "desktop.ini"):
         (data / "training" / name).write_text("")
-    assert kinds(data) == {}
+    assert problem_kinds(data) == {}
 
 
 def test_a_folder_among_photos_is_a_problem(data: Path) -> None:
     make_photo(data / "training" / "more" / "photo.jpg", seed=99)
     (data / "test" / "folder.jpg").mkdir()
-    assert kinds(data) == {"training/more": "folder", "test/folder.jpg": "folder"}
-    assert read(data).unusable_test == ()
+    assert problem_kinds(data) == {"training/more": "folder", "test/folder.jpg": "folder"}
+    assert read_dataset(data).unusable_test == ()
 
 
 def test_a_link_to_nothing_is_unreadable(data: Path) -> None:
     (data / "training" / "link.jpg").symlink_to("nothing.jpg")
-    label(data, "link.jpg")
-    assert kinds(data) == {"training/link.jpg": "unreadable"}
+    set_label(data, "link.jpg")
+    assert problem_kinds(data) == {"training/link.jpg": "unreadable"}
 
 
 def test_a_name_that_is_not_unicode_is_reported_readably(data: Path) -> None:
     name = os.fsdecode(b"\xff.jpg")
     make_photo(data / "training" / "new.jpg", seed=99).rename(data / "training" / name)
-    label(data, name)  # As json.dump(os.listdir()) writes it.
-    assert kinds(data) == {"training/?.jpg": "bad_name"}
+    set_label(data, name)  # As json.dump(os.listdir()) writes it.
+    assert problem_kinds(data) == {"training/?.jpg": "bad_name"}
 
 
 @pytest.mark.parametrize("name", ["a\rb.jpg", "a\nb.jpg", "a\x1b[31mb.jpg"])
 def test_a_name_with_control_characters_is_reported_readably(data: Path, name: str) -> None:
     make_photo(data / "training" / name, seed=99)
-    label(data, name)
-    ((image, kind),) = kinds(data).items()
+    set_label(data, name)
+    ((image, kind),) = problem_kinds(data).items()
     assert (kind, image.isprintable()) == ("bad_name", True)
 
 
 def test_a_label_with_such_a_name_is_a_problem_too(data: Path) -> None:
-    label(data, "\ud800.jpg")
-    assert kinds(data) == {"training/?.jpg": "bad_name"}
+    set_label(data, "\ud800.jpg")
+    assert problem_kinds(data) == {"training/?.jpg": "bad_name"}
 
 
 def test_names_that_differ_in_case_only_are_reported_but_used(data: Path) -> None:
     make_photo(data / "training" / "10000.JPG", seed=99)
-    label(data, "10000.JPG")
-    assert kinds(data) == {"training/10000.jpg": "case_conflict"}
-    assert len(read(data).samples) == 12
+    set_label(data, "10000.JPG")
+    assert problem_kinds(data) == {"training/10000.jpg": "case_conflict"}
+    assert len(read_dataset(data).samples) == 12
 
 
 def test_a_label_matches_its_photo_in_case(data: Path) -> None:
     (data / "training" / "10000.jpg").rename(data / "training" / "10000.JPG")
-    assert kinds(data) == {"training/10000.jpg": "missing", "training/10000.JPG": "unlabelled"}
+    assert problem_kinds(data) == {"training/10000.jpg": "missing", "training/10000.JPG": "unlabelled"}
 
 
 def test_a_copy_is_reported_but_used(data: Path) -> None:
     (data / "training" / "copy.jpg").write_bytes((data / "training" / "10000.jpg").read_bytes())
-    label(data, "copy.jpg", 0)
-    assert read(data).problems == (Problem("training/copy.jpg", "duplicate", "as training/10000.jpg"),)
-    assert len(read(data).samples) == 12
+    set_label(data, "copy.jpg", 0)
+    assert read_dataset(data).problems == (Problem("training/copy.jpg", "duplicate", "as training/10000.jpg"),)
+    assert len(read_dataset(data).samples) == 12
 
 
 def test_a_copy_with_another_label_says_so(data: Path) -> None:
     (data / "training" / "copy.jpg").write_bytes((data / "training" / "10000.jpg").read_bytes())
-    label(data, "copy.jpg", 2)
+    set_label(data, "copy.jpg", 2)
     detail = "as training/10000.jpg, but labelled 2 and there 0"
-    assert read(data).problems == (Problem("training/copy.jpg", "duplicate", detail),)
+    assert read_dataset(data).problems == (Problem("training/copy.jpg", "duplicate", detail),)
 
 
 def test_a_test_photo_that_is_a_training_photo_too_is_a_duplicate(data: Path) -> None:
     (data / "test" / "20000.jpg").write_bytes((data / "training" / "10000.jpg").read_bytes())
-    assert read(data).problems == (Problem("test/20000.jpg", "duplicate", "as training/10000.jpg"),)
+    assert read_dataset(data).problems == (Problem("test/20000.jpg", "duplicate", "as training/10000.jpg"),)
 
 
 def test_an_unreadable_test_photo_is_kept_in_mind_for_the_submission(data: Path) -> None:
     (data / "test" / "20001.jpg").write_bytes(b"")
-    dataset = read(data)
+    dataset = read_dataset(data)
     assert dataset.unusable_test == ("test/20001.jpg",)
     assert [problem.kind for problem in dataset.problems] == ["empty"]
 
 
 def test_faults_of_the_test_labels_are_problems(data: Path) -> None:
     (data / "test_gt.json").write_text('{"20000.jpg": 7, "20009.jpg": 1}')
-    assert kinds(data) == {"test/20000.jpg": "bad_label", "test/20009.jpg": "missing"}
+    assert problem_kinds(data) == {"test/20000.jpg": "bad_label", "test/20009.jpg": "missing"}
 
 
 def test_problems_are_counted_most_frequent_first() -> None:
