@@ -7,10 +7,8 @@ moment sees a whole file or none.
 
 import contextlib
 import json
-import math
 import os
 import platform
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -23,11 +21,11 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-import psutil
 
 from core.config import PROJECT_DIR, TrainConfig
 from core.errors import UserError
 from core.evaluation import probability_columns
+from core.processes import is_alive, this_process
 
 FORMAT_VERSION = 1
 
@@ -83,7 +81,6 @@ class RunWriter:
             UserError: If the name is taken or the folder cannot be made.
         """
         path = _make_folder(config.runs_dir, config.name)
-        process = psutil.Process()
         writer = cls(
             path,
             {
@@ -92,9 +89,7 @@ class RunWriter:
                 "state": RUNNING,
                 "created": _now(),
                 "updated": _now(),
-                "pid": process.pid,
-                "process_started": process.create_time(),
-                "host": socket.gethostname(),
+                **this_process(),
                 "config": config.to_json(),
                 "python": platform.python_version(),
                 "packages": _package_versions(),
@@ -251,7 +246,7 @@ class Run:
     def state(self) -> str:
         """One of `STATES`, or `DIED` where a process that should be running is gone."""
         state = str(self.info["state"])
-        return DIED if state == RUNNING and not _is_alive(self.info) else state
+        return DIED if state == RUNNING and not is_alive(self.info) else state
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -465,16 +460,3 @@ def _table_faults(path: Path) -> Iterator[None]:
         raise RunError(f"Expected {path.name} in {path.parent}; there is none.") from None
     except (OSError, ValueError, TypeError, OverflowError) as error:  # pandas' parser errors are ValueErrors.
         raise RunError(f"{path.name}: expected a table in CSV; {error}") from None
-
-
-def _is_alive(info: dict[str, Any]) -> bool:
-    """Whether the process that writes a run still does; another machine's is believed."""
-    if info.get("host") != socket.gethostname():
-        return True
-    pid, started = info.get("pid"), info.get("process_started")
-    if not isinstance(pid, int) or not isinstance(started, int | float):
-        return False
-    try:
-        return math.isclose(psutil.Process(pid).create_time(), started, abs_tol=1.0)  # Else the id was given again.
-    except (psutil.Error, ValueError, OverflowError):
-        return False

@@ -1,0 +1,272 @@
+"""Features on disk, computed once a photo and shared between runs.
+
+    <cache>/features/<space>/space.json           what it holds: layer, image size, weights, ...
+    <cache>/features/<space>/<writer>.records     one process's features, in the order computed
+
+A *space* is named after a hash of everything that decides a feature but the photo itself. Within it every process
+appends to a file of its own and reads everybody's, so two trainings at once need no lock: at worst they compute a photo
+twice. A record is of fixed size and carries the photo's key and a checksum of all of it. What a killed process left
+half-written is an incomplete record at the end of its file, or one whose checksum is wrong; neither is ever used.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sys
+import uuid
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+import platformdirs
+from numpy.typing import DTypeLike, NDArray
+
+from core.errors import UserError
+from core.processes import is_alive, this_process
+
+RECORDS_SUFFIX = ".records"
+SPACE_FILE = "space.json"
+IN_USE_PREFIX = "in-use-"
+DEFAULT_LIMIT_GB = 20.0
+_KEY_BYTES = 32
+# Checked before anything is written, so that a training does not fill the disk to its last byte.
+_SPARE_BYTES = 200_000_000
+
+
+def default_cache_dir() -> Path:
+    """Where features are kept: `MASKBOARD_CACHE`, else the user's cache folder as the system has it."""
+    return Path(os.environ.get("MASKBOARD_CACHE") or platformdirs.user_cache_dir("maskboard", appauthor=False))
+
+
+def photo_key(sha256: str, view: int = 0) -> bytes:
+    """The key of a photo's features: its content and, for an augmented one, which view of it."""
+    return hashlib.sha256(f"{sha256}:{view}".encode()).digest()
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of some photos, read from disk when they are asked for.
+
+    Attributes:
+        shape: Of one photo's features.
+    """
+
+    shape: tuple[int, ...]
+    _files: tuple[NDArray[Any], ...]
+    _places: NDArray[np.int64]  # (file, record) a photo, shape (n_photos, 2)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, photos: NDArray[np.integer[Any]] | slice) -> NDArray[np.float32]:
+        """Features of some of the photos, shape (n, *shape)."""
+        places = self._places[photos]
+        features = np.empty((len(places), *self.shape), dtype=np.float32)
+        for index in np.unique(places[:, 0]):
+            here = places[:, 0] == index
+            features[here] = self._files[index]["values"][places[here, 1]]
+        return features
+
+    def take(self, photos: NDArray[np.integer[Any]]) -> "Features":
+        """Those of some of the photos, still on disk."""
+        return Features(self.shape, self._files, self._places[photos])
+
+    def batches(self, size: int) -> Iterator[NDArray[np.float32]]:
+        """All of them, in order, `size` photos at a time."""
+        for start in range(0, len(self), size):
+            yield self[start : start + size]
+
+
+class FeatureCache:
+    """One space of the cache, for as long as it is open.
+
+    Args:
+        root: The cache's folder.
+        space: JSON values that decide a feature, apart from the photo.
+        shape: Of one photo's features.
+        dtype: How they are kept.
+    """
+
+    def __init__(
+        self, root: Path, space: dict[str, Any], shape: tuple[int, ...], dtype: DTypeLike = np.float32
+    ) -> None:
+        description = space | {"shape": list(shape), "dtype": np.dtype(dtype).name}
+        name = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()[:20]
+        self.path = root / "features" / name
+        self.shape = shape
+        self._record = np.dtype([("crc32", "<u4"), ("key", "u1", _KEY_BYTES), ("values", dtype, shape)])
+        self._description = description
+        self._mine = self.path / f"{uuid.uuid4().hex}{RECORDS_SUFFIX}"
+        self._writer: BinaryIO | None = None
+        self._in_use = self.path / f"{IN_USE_PREFIX}{uuid.uuid4().hex}.json"
+
+    def __enter__(self) -> Self:
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._in_use.write_text(json.dumps(this_process()), encoding="utf-8")
+        if not (self.path / SPACE_FILE).exists():
+            unfinished = self._in_use.with_suffix(".unfinished")
+            unfinished.write_text(json.dumps(self._description, indent=1), encoding="utf-8")
+            unfinished.replace(self.path / SPACE_FILE)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._in_use.unlink(missing_ok=True)
+
+    def find(self, keys: Sequence[bytes]) -> tuple[Features, NDArray[np.bool_]]:
+        """Look photos up.
+
+        Args:
+            keys: As from `photo_key`, one a photo.
+
+        Returns:
+            The features, and whether each photo has whole ones; those of the others must not be read.
+        """
+        files = self._open_files()
+        places: dict[bytes, tuple[int, int]] = {}
+        wanted = set(keys)
+        for index, records in enumerate(files):
+            for row, key in enumerate(map(bytes, records["key"])):
+                if key in wanted and key not in places and _is_whole(records[row]):
+                    places[key] = (index, row)
+        found = np.array([places.get(key, (-1, -1)) for key in keys], dtype=np.int64).reshape(-1, 2)
+        return Features(self.shape, files, found), found[:, 0] >= 0
+
+    def require_space(self, n_photos: int) -> None:
+        """Make sure that the disk has room for the features of that many photos.
+
+        Raises:
+            UserError: If it has not.
+        """
+        needed = n_photos * self._record.itemsize
+        free = shutil.disk_usage(self.path).free
+        if needed and needed + _SPARE_BYTES > free:
+            raise UserError(
+                f"Expected {_gigabytes(needed + _SPARE_BYTES)} of free disk for features in {self.path.parent}; found "
+                f"{_gigabytes(free)}. Free some, run `python -m core.cache --clear`, or name another place in "
+                "MASKBOARD_CACHE."
+            )
+
+    def append(self, keys: Sequence[bytes], values: NDArray[np.floating[Any]]) -> None:
+        """Keep the features of some photos.
+
+        Raises:
+            UserError: If they cannot be written.
+        """
+        records = np.zeros(len(keys), dtype=self._record)
+        records["key"] = np.frombuffer(b"".join(keys), dtype="u1").reshape(-1, _KEY_BYTES)
+        records["values"] = values
+        records["crc32"] = [_checksum(record) for record in records]
+        try:
+            if self._writer is None:
+                self._writer = self._mine.open("ab")
+            self._writer.write(records.tobytes())
+            self._writer.flush()
+        except OSError as error:
+            raise UserError(
+                f"Expected to write features to {self.path}; {error.strerror}. What was written so far stays usable."
+            ) from None
+
+    def _open_files(self) -> tuple[NDArray[Any], ...]:
+        files = []
+        for path in sorted(self.path.glob(f"*{RECORDS_SUFFIX}")):
+            n_whole = path.stat().st_size // self._record.itemsize
+            if n_whole:
+                files.append(np.memmap(path, dtype=self._record, mode="r", shape=(n_whole,)))
+                with contextlib.suppress(OSError):
+                    os.utime(path)  # What is used stays; see `shrink`.
+        return tuple(files)
+
+
+def _checksum(record: Any) -> int:
+    return zlib.crc32(record["values"].tobytes(), zlib.crc32(record["key"].tobytes()))
+
+
+def _is_whole(record: Any) -> bool:
+    return int(record["crc32"]) == _checksum(record)
+
+
+# --- upkeep ----------------------------------------------------------------------------------------------------------
+
+
+def cache_size(root: Path) -> int:
+    """Bytes that the cache takes."""
+    return sum(path.stat().st_size for path in root.rglob("*") if path.is_file()) if root.is_dir() else 0
+
+
+def shrink(root: Path, limit: int) -> int:
+    """Remove the spaces that were not used for longest until the rest fits; one that is in use stays.
+
+    Args:
+        root: The cache's folder.
+        limit: Bytes that may stay.
+
+    Returns:
+        Bytes that were removed.
+    """
+    spaces = [path for path in (root / "features").glob("*") if path.is_dir()]
+    sizes = {path: cache_size(path) for path in spaces}
+    excess = sum(sizes.values()) - limit
+    removed = 0
+    for path in sorted(spaces, key=_last_used):
+        if removed >= excess:
+            break
+        if not _is_in_use(path):
+            shutil.rmtree(path)
+            removed += sizes[path]
+    return removed
+
+
+def _last_used(space: Path) -> float:
+    return max((path.stat().st_mtime for path in space.iterdir()), default=0.0)
+
+
+def _is_in_use(space: Path) -> bool:
+    for marker in space.glob(f"{IN_USE_PREFIX}*.json"):
+        with contextlib.suppress(OSError, ValueError):
+            if is_alive(json.loads(marker.read_text(encoding="utf-8"))):
+                return True
+    return False
+
+
+def _gigabytes(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.2f} GB"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line of `python -m core.cache`."""
+    parser = argparse.ArgumentParser(prog="python -m core.cache", description="Show or clear the cache of features.")
+    parser.add_argument("--clear", action="store_true", help="remove what no training is using")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Show how large the cache is, after clearing it if asked to.
+
+    Returns:
+        The exit code: 0, or 2 where it cannot be cleared.
+    """
+    options = build_parser().parse_args(argv)
+    root = default_cache_dir()
+    try:
+        if options.clear:
+            print(f"Removed {_gigabytes(shrink(root, 0))}")
+    except OSError as error:
+        print(f"core.cache: Expected to clear {root}; {error.strerror}.", file=sys.stderr)
+        return 2
+    print(f"{_gigabytes(cache_size(root))} in {root}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
