@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import hashlib
 import json
+import math
 import os
 import shutil
 import sys
@@ -34,7 +35,6 @@ from core.processes import is_alive, this_process
 RECORDS_SUFFIX = ".records"
 SPACE_FILE = "space.json"
 IN_USE_PREFIX = "in-use-"
-DEFAULT_LIMIT_GB = 20.0
 _KEY_BYTES = 32
 # Checked before anything is written, so that a training does not fill the disk to its last byte.
 _SPARE_BYTES = 200_000_000
@@ -52,15 +52,15 @@ def photo_key(sha256: str, view: int = 0) -> bytes:
 
 @dataclass(frozen=True)
 class Features:
-    """Features of some photos, read from disk when they are asked for.
+    """Features of some photos, read from their files when they are asked for.
 
     Attributes:
         shape: Of one photo's features.
     """
 
     shape: tuple[int, ...]
-    _files: tuple[NDArray[Any], ...]
-    _places: NDArray[np.int64]  # (file, record) a photo, shape (n_photos, 2)
+    _files: tuple[NDArray[Any], ...]  # Each with a field `values`, shape (n_records, *shape).
+    _places: NDArray[np.int64]  # (file, record) a photo, shape (n_photos, 2).
 
     def __len__(self) -> int:
         return len(self._places)
@@ -74,9 +74,26 @@ class Features:
             features[here] = self._files[index]["values"][places[here, 1]]
         return features
 
+    @property
+    def n_bytes(self) -> int:
+        """What all of them take in memory."""
+        return len(self) * 4 * math.prod(self.shape)
+
     def take(self, photos: NDArray[np.integer[Any]]) -> "Features":
         """Those of some of the photos, still on disk."""
         return Features(self.shape, self._files, self._places[photos])
+
+    def in_memory(self) -> "Features":
+        """The same, read now."""
+        return Features.of(self[:])
+
+    @classmethod
+    def of(cls, values: NDArray[np.float32]) -> "Features":
+        """Features that are in memory, shape (n_photos, *shape)."""
+        shape = values.shape[1:]
+        records = np.empty(len(values), dtype=[("values", np.float32, shape)])
+        records["values"] = values
+        return cls(shape, (records,), np.column_stack([np.zeros(len(values), np.int64), np.arange(len(values))]))
 
     def batches(self, size: int) -> Iterator[NDArray[np.float32]]:
         """All of them, in order, `size` photos at a time."""

@@ -91,6 +91,13 @@ class TrainConfig:
         0.5, "Network", "share of the hidden units dropped in each step", type=float, metavar="SHARE"
     )
 
+    no_cache: bool = _option(
+        False, "Cache", "compute all features anew and keep none (MASKBOARD_CACHE names the cache)", action="store_true"
+    )
+    cache_limit: float = _option(
+        20.0, "Cache", "size above which the features not used for longest are dropped", type=float, metavar="GB"
+    )
+
     epochs: int = _option(100, "Training", "epochs at the most", type=int, metavar="N")
     batch_size: int = _option(32, "Training", "photos a step", type=int, metavar="N")
     learning_rate: float = _option(1e-3, "Training", "Adam's step size at the start", type=float, metavar="RATE")
@@ -131,6 +138,7 @@ _CHECKS = (
     ("head", lambda value: value in ("gap", "flatten"), "gap or flatten"),
     ("hidden_units", lambda value: value >= 1, "1 or more"),
     ("dropout", lambda value: 0 <= value < 1, "at least 0 and below 1"),
+    ("cache_limit", lambda value: value >= 0, "0 or more"),
     ("epochs", lambda value: value >= 1, "1 or more"),
     ("batch_size", lambda value: value >= 1, "1 or more"),
     ("learning_rate", lambda value: 0 < value < math.inf, "a number above 0"),

@@ -59,7 +59,7 @@ def inspect_photo(path: Path) -> PhotoFacts:
     Raises:
         PhotoError: If the photo cannot be used.
     """
-    content = _read(path)
+    content = read_photo(path)
     photo = open_photo(content)
     return PhotoFacts(photo.width, photo.height, len(content), hashlib.sha256(content).hexdigest())
 
@@ -119,7 +119,7 @@ def open_photo(source: Path | bytes, at_least: int | None = None) -> Image.Image
     Raises:
         PhotoError: If the photo cannot be used.
     """
-    content = source if isinstance(source, bytes) else _read(source)
+    content = source if isinstance(source, bytes) else read_photo(source)
     if not content:
         raise PhotoError("empty", "the file has 0 bytes")
     try:
@@ -163,7 +163,12 @@ def _to_rgb(photo: Image.Image) -> Image.Image:
     return photo.convert("RGB")
 
 
-def _read(path: Path) -> bytes:
+def read_photo(path: Path) -> bytes:
+    """Read the bytes of a photo's file, within the bound on its size.
+
+    Raises:
+        PhotoError: If the file cannot be read or is too large.
+    """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # A named pipe would be waited for without an end.

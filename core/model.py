@@ -6,6 +6,7 @@ one list of layers from pixels to classes, so that any layer can be looked into 
 """
 
 import hashlib
+import math
 import socket
 import warnings
 from dataclasses import dataclass
@@ -17,12 +18,14 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from core.cache import Features
 from core.errors import UserError
 
 IMAGENET_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 IMAGENET_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{IMAGENET_FILE}"
 IMAGENET_MD5 = "6d6bbae143d832006294945121d1f1fc"
 _DOWNLOAD_TIMEOUT_SECONDS = 30.0
+_STATISTICS_BATCH_SIZE = 256
 # Another network; not HDF5, or damaged; HDF5 of something else; not a .keras file, or damaged.
 _LOADING_ERRORS = (ValueError, OSError, RuntimeError, KeyError, TypeError, BadZipFile)
 
@@ -107,30 +110,41 @@ def build_extractor(base: keras.Model, head: str) -> keras.Model:
     return keras.Model(base.input, features, name="extractor")
 
 
-def build_head(features: NDArray[np.float32], hidden_units: int, dropout: float, n_classes: int) -> keras.Model:
+def build_head(features: Features, hidden_units: int, dropout: float, n_classes: int) -> keras.Model:
     """The fully connected part that is learnt: features -> K probabilities.
 
     Args:
-        features: Those of the training photos, shape (n_images, 512) or (n_images, s, s, 512). Their mean and variance
-            a channel are fixed in the head's first layer: VGG16's features are of very different size from channel to
+        features: Those of the training photos, of shape (512,) or (s, s, 512) each. Their mean and variance a channel
+            are fixed in the head's first layer: VGG16's features are of very different size from channel to
             channel and from weights to weights, and the head should not have to learn that.
         hidden_units: Width of the hidden layer.
         dropout: Share of the hidden units dropped in each training step.
         n_classes: K.
     """
-    axes = tuple(range(features.ndim - 1))
-    mean, variance = features.mean(axis=axes, dtype=np.float64), features.var(axis=axes, dtype=np.float64)
+    mean, variance = channel_statistics(features)
     # A channel that is all but dead in training would be blown up without a floor.
     variance = np.maximum(variance, max(1e-3 * float(variance.mean()), 1e-12))
-    inputs = keras.Input(features.shape[1:], name="features")
+    inputs = keras.Input(features.shape, name="features")
     scale = keras.layers.Normalization(mean=mean.tolist(), variance=variance.tolist(), name="scale")
     outputs = scale(inputs)
-    if features.ndim > 2:
+    if len(features.shape) > 1:
         outputs = keras.layers.Flatten(name="flatten")(outputs)
     outputs = keras.layers.Dense(hidden_units, activation="relu", name="hidden")(outputs)
     outputs = keras.layers.Dropout(dropout, name="dropout")(outputs)
     outputs = keras.layers.Dense(n_classes, activation="softmax", dtype="float32", name="probabilities")(outputs)
     return keras.Model(inputs, outputs, name="head")
+
+
+def channel_statistics(features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and variance of each channel over photos and places, shape (n_channels,) each, in two passes."""
+    n = len(features) * math.prod(features.shape[:-1])
+    mean = sum(_over_channels(batch) for batch in features.batches(_STATISTICS_BATCH_SIZE)) / n
+    variance = sum(_over_channels((batch - mean) ** 2) for batch in features.batches(_STATISTICS_BATCH_SIZE)) / n
+    return np.asarray(mean), np.asarray(variance)
+
+
+def _over_channels(batch: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    return np.asarray(batch.reshape(-1, batch.shape[-1]).sum(axis=0, dtype=np.float64))
 
 
 def join(extractor: keras.Model, head: keras.Model) -> keras.Model:

@@ -9,6 +9,7 @@ this is the same as training the whole network with the base frozen, without run
 import contextlib
 import hashlib
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,9 +24,10 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from core import evaluation, runs
+from core.cache import FeatureCache, Features, default_cache_dir, shrink
 from core.config import TrainConfig
 from core.dataset import TRAINING_DIR, Dataset, Listing, check_photos, count_by_kind, require_trainable
-from core.features import extract
+from core.features import Extractor, Photo, extract
 from core.images import Resize
 from core.model import Weights, build_base, build_extractor, build_head, find_weights, join
 from core.report import Report
@@ -37,6 +39,10 @@ RANDOM_WEIGHTS_NOTICE = (
 )
 DEMO_NOTICE = "Trained on drawn demo pictures: its figures say nothing about real photos."
 
+_PREDICTION_BATCH_SIZE = 256
+# Features of the head `gap` for 100,000 photos; larger ones are read from disk batch by batch.
+_MAX_BYTES_IN_MEMORY = 250_000_000
+
 
 @dataclass(frozen=True)
 class _Labelled:
@@ -45,7 +51,7 @@ class _Labelled:
     images: list[str]
     labels: NDArray[np.int_]
     is_validation: NDArray[np.bool_]
-    features: NDArray[np.float32]
+    features: Features
 
 
 def train(config: TrainConfig, listing: Listing, report: Report) -> Path:
@@ -77,16 +83,16 @@ def _train_into(run: RunWriter, config: TrainConfig, listing: Listing, weights: 
     dataset = _read_dataset(run, listing, report)
     training, test = _split_by_folder(dataset.samples)
     is_validation = _split(run, config, training)
-    extractor = build_extractor(base, config.head)
-    with _stage(run, report, "features", len(dataset.samples)) as advance:
-        photos = [dataset.root / image for image in [*training["image"], *test["image"]]]
-        features = extract(extractor, photos, cast(Resize, config.resize), advance)
-    labels = training["label"].to_numpy(dtype=int)
-    labelled = _Labelled(training["image"].tolist(), labels, is_validation, features[: len(training)])
-    head = _fit_head(run, config, labelled, len(dataset.class_names), report)
-    run.write_file(runs.MODEL_FILE, join(extractor, head).save)
-    metrics = _evaluate(run, dataset.class_names, labelled, head)
-    metrics |= _predict_test(run, dataset, test["image"].tolist(), features[len(training) :], head)
+    extractor = Extractor(build_extractor(base, config.head), cast(Resize, config.resize))
+    with _open_cache(run, config, extractor) as cache:
+        features = _extract(run, extractor, cache, dataset.root, pd.concat([training, test]), report)
+        n = len(training)
+        labels = training["label"].to_numpy(dtype=int)
+        labelled = _Labelled(training["image"].tolist(), labels, is_validation, features.take(np.arange(n)))
+        head = _fit_head(run, config, labelled, len(dataset.class_names), report)
+        run.write_file(runs.MODEL_FILE, join(extractor.model, head).save)
+        metrics = _evaluate(run, dataset.class_names, labelled, head)
+        metrics |= _predict_test(run, dataset, test["image"].tolist(), features.take(np.arange(n, len(features))), head)
     run.write_json(runs.METRICS_FILE, metrics)
     _report_result(metrics, dataset.class_names, report)
 
@@ -149,10 +155,43 @@ def _split(run: RunWriter, config: TrainConfig, training: pd.DataFrame) -> NDArr
     return is_validation
 
 
+@contextlib.contextmanager
+def _open_cache(run: RunWriter, config: TrainConfig, extractor: Extractor) -> Iterator[FeatureCache]:
+    """The cache's space for these features, or, without a cache, one that is gone afterwards."""
+    if config.no_cache:
+        with (
+            tempfile.TemporaryDirectory(prefix=".features-", dir=run.path) as folder,
+            FeatureCache(Path(folder), extractor.space(), extractor.shape) as cache,
+        ):
+            yield cache
+        return
+    root = default_cache_dir()
+    with FeatureCache(root, extractor.space(), extractor.shape) as cache:
+        yield cache
+    shrink(root, int(config.cache_limit * 1e9))
+
+
+def _extract(
+    run: RunWriter, extractor: Extractor, cache: FeatureCache, root: Path, samples: pd.DataFrame, report: Report
+) -> Features:
+    photos = [Photo(root / image, sha256) for image, sha256 in zip(samples["image"], samples["sha256"], strict=True)]
+
+    @contextlib.contextmanager
+    def progress(n_missing: int) -> Iterator[Callable[[int], None]]:
+        report.say(f"Features: {len(photos) - n_missing} photos in the cache, {n_missing} to compute")
+        with _stage(run, report, "features", n_missing) as advance:
+            yield advance
+
+    return extract(extractor, photos, cache, progress)
+
+
 def _fit_head(run: RunWriter, config: TrainConfig, labelled: _Labelled, n_classes: int, report: Report) -> keras.Model:
     held_out = labelled.is_validation
-    x, y = labelled.features[~held_out], labelled.labels[~held_out]
-    head = build_head(x, config.hidden_units, config.dropout, n_classes)
+    training, validation = (
+        _Batches(labelled.features.take(np.flatnonzero(rows)), labelled.labels[rows], config.batch_size, seed)
+        for rows, seed in ((~held_out, config.seed), (held_out, None))
+    )
+    head = build_head(training.features, config.hidden_units, config.dropout, n_classes)
     head.compile(
         optimizer=keras.optimizers.Adam(config.learning_rate),
         loss="sparse_categorical_crossentropy",
@@ -161,11 +200,10 @@ def _fit_head(run: RunWriter, config: TrainConfig, labelled: _Labelled, n_classe
     with _stage(run, report, "head", config.epochs) as advance:
         history = _HistoryWriter(run, "head", advance)
         head.fit(
-            x,
-            y,
-            validation_data=(labelled.features[held_out], labelled.labels[held_out]),
+            training,
+            validation_data=validation,
             epochs=config.epochs,
-            batch_size=config.batch_size,
+            shuffle=False,  # `_Batches` does, by the epoch's number.
             verbose=0,
             callbacks=[
                 keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=max(1, config.patience // 2)),
@@ -180,6 +218,37 @@ def _fit_head(run: RunWriter, config: TrainConfig, labelled: _Labelled, n_classe
         f"val_loss {best['val_loss']:.3f}, val_accuracy {best['val_accuracy']:.3f}"
     )
     return head
+
+
+class _Batches(keras.utils.PyDataset):
+    """Features and labels, a batch at a time, from disk if they are many.
+
+    Args:
+        features: Of n_photos.
+        labels: Class indices, shape (n_photos,).
+        size: Photos a batch.
+        seed: Decides the order of the photos, another one in each epoch; None leaves them in theirs.
+    """
+
+    def __init__(self, features: Features, labels: NDArray[np.int_], size: int, seed: int | None) -> None:
+        super().__init__()
+        self.features = features.in_memory() if features.n_bytes <= _MAX_BYTES_IN_MEMORY else features
+        self._labels, self._size, self._seed = labels, size, seed
+        self._order = np.arange(len(labels))
+        self._epoch = -1
+        self.on_epoch_end()
+
+    def __len__(self) -> int:
+        return -(-len(self._labels) // self._size)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.int_]]:
+        photos = self._order[index * self._size : (index + 1) * self._size]
+        return self.features[photos], self._labels[photos]
+
+    def on_epoch_end(self) -> None:
+        self._epoch += 1
+        if self._seed is not None:
+            self._order = np.random.default_rng([self._seed, self._epoch]).permutation(len(self._labels))
 
 
 class _HistoryWriter(keras.callbacks.Callback):
@@ -204,10 +273,16 @@ class _HistoryWriter(keras.callbacks.Callback):
         self._advance(1)
 
 
+def _predict(head: keras.Model, features: Features) -> NDArray[np.float32]:
+    """Probabilities, shape (n_photos, K)."""
+    batches = [head.predict_on_batch(batch) for batch in features.batches(_PREDICTION_BATCH_SIZE)]
+    return np.concatenate([np.empty((0, head.output_shape[-1]), np.float32), *batches])
+
+
 def _evaluate(run: RunWriter, class_names: tuple[str, ...], labelled: _Labelled, head: keras.Model) -> dict[str, Any]:
     """Write predictions and confusion matrix; the metrics come from the table as it stands on disk."""
     splits = np.where(labelled.is_validation, "val", "train").tolist()
-    probabilities = head.predict(labelled.features, batch_size=256, verbose=0)
+    probabilities = _predict(head, labelled.features)
     table = evaluation.predictions_table(labelled.images, splits, labelled.labels, probabilities)
     run.write_table(runs.PREDICTIONS_FILE, table)
     table = runs.read_predictions(run.path / runs.PREDICTIONS_FILE, len(class_names))
@@ -219,15 +294,12 @@ def _evaluate(run: RunWriter, class_names: tuple[str, ...], labelled: _Labelled,
 
 
 def _predict_test(
-    run: RunWriter, dataset: Dataset, images: list[str], features: NDArray[np.float32], head: keras.Model
+    run: RunWriter, dataset: Dataset, images: list[str], features: Features, head: keras.Model
 ) -> dict[str, Any]:
     """Write the submission; returns the metrics of the test photos whose labels are known, if any."""
-    n_classes = len(dataset.class_names)
     if not images and not dataset.unusable_test:
         return {}
-    probabilities = (
-        head.predict(features, batch_size=256, verbose=0) if images else np.empty((0, n_classes), dtype=np.float32)
-    )
+    probabilities = _predict(head, features)
     table = evaluation.probability_table(probabilities)
     table.insert(0, "image", images)
     commonest = int(dataset.samples["label"].mode().iloc[0])

@@ -23,6 +23,7 @@ def user_data_untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
     """Point every default at temporary folders, before any other fixture."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MASKBOARD_RUNS", str(tmp_path_factory.mktemp("runs")))
+        patch.setenv("MASKBOARD_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.delenv("MASKBOARD_DATA", raising=False)
         yield
 

@@ -10,7 +10,9 @@ import keras
 import numpy as np
 import pytest
 
+from core.cache import Features
 from core.errors import UserError
+from core.images import load_photo
 from core.model import (
     IMAGENET_FILE,
     IMAGENET_MD5,
@@ -51,7 +53,8 @@ def photos() -> Any:
 def parts(base: Any, photos: Any, request: pytest.FixtureRequest) -> tuple[Any, Any]:
     """An extractor and a head for it."""
     extractor = build_extractor(base, request.param)
-    return extractor, build_head(extractor.predict(photos, verbose=0), hidden_units=8, dropout=0.5, n_classes=3)
+    features = Features.of(extractor.predict(photos, verbose=0))
+    return extractor, build_head(features, hidden_units=8, dropout=0.5, n_classes=3)
 
 
 # --- weights ---------------------------------------------------------------------------------------------------------
@@ -182,7 +185,7 @@ def test_gap_is_the_mean_over_the_feature_map(photos: Any) -> None:
 @pytest.mark.parametrize("shape", [(50, 4), (50, 3, 3, 4)])
 def test_the_head_standardises_each_channel(shape: tuple[int, ...]) -> None:
     features = (np.random.default_rng(0).normal(size=shape) * [8, 10, 90, 30] + [0, 5, -50, 7]).astype(np.float32)
-    head = build_head(features, hidden_units=8, dropout=0.5, n_classes=3)
+    head = build_head(Features.of(features), hidden_units=8, dropout=0.5, n_classes=3)
     scaled = np.asarray(head.get_layer("scale")(features)).reshape(-1, 4)
     assert scaled.mean(axis=0) == pytest.approx(np.zeros(4), abs=1e-3)
     assert scaled.std(axis=0) == pytest.approx(np.ones(4), abs=1e-3)
@@ -191,7 +194,7 @@ def test_the_head_standardises_each_channel(shape: tuple[int, ...]) -> None:
 def test_a_dead_channel_is_not_blown_up() -> None:
     features = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
     features[:, 2] *= 1e-6
-    head = build_head(features, hidden_units=8, dropout=0.5, n_classes=3)
+    head = build_head(Features.of(features), hidden_units=8, dropout=0.5, n_classes=3)
     assert np.abs(np.asarray(head.get_layer("scale")(features))[:, 2]).max() < 1e-3
 
 
@@ -263,9 +266,8 @@ def _empty_zip() -> bytes:
 
 
 def test_learnt_weights_give_finite_features(real_weights: Path, tmp_path: Path) -> None:
-    from core.features import extract
-
     base = build_base(find_weights(str(real_weights)), 64)
-    features = extract(build_extractor(base, "gap"), [make_photo(tmp_path / "photo.jpg")], "squash", lambda n: None)
+    pixels = load_photo(make_photo(tmp_path / "photo.jpg"), 64, "squash")[None].astype(np.float32)
+    features = build_extractor(base, "gap").predict(pixels, verbose=0)
     assert np.isfinite(features).all()
     assert features.std() > 0

@@ -10,7 +10,7 @@ import pytest
 
 from core import training
 from core.evaluation import confusion_matrix, summarise
-from core.features import BATCH_SIZE, extract
+from core.features import Extractor, Photo
 from core.images import load_photo
 from core.model import load_model
 from core.runs import (
@@ -209,52 +209,65 @@ def test_tensorboard_reads_the_same_history(trained_run: Run, part: str, name: s
     assert values == pytest.approx(history[column].tolist(), rel=1e-5)
 
 
+@pytest.fixture(scope="module")
+def again_from_the_cache(tiny_dataset: Path, trained_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The training of `trained_run` over again, with the frozen part of the network out of reach."""
+
+    def refuse(extractor: Extractor, computed: list[Photo]) -> Iterator[Any]:
+        assert not computed
+        return iter(())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Extractor, "compute", refuse)
+        return read_run(train_quietly(tiny_config(tiny_dataset, tmp_path_factory.mktemp("again"))))
+
+
 @dataclass(frozen=True)
-class Repeated:
-    """The training of `trained_run` over again, and what went through the frozen part."""
+class Uncached:
+    """The training of `trained_run` over again without a cache, and what went through the frozen part."""
 
     run: Run
-    photos: list[Path]
-    batches: int
+    photos: list[Photo]
 
 
 @pytest.fixture(scope="module")
-def repeated(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repeated]:
-    photos: list[Path] = []
-    batches: list[int] = []
+def uncached(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Uncached:
+    photos: list[Photo] = []
+    compute = Extractor.compute
 
-    def spying_extract(extractor: Any, paths: list[Path], *options: Any) -> Any:
-        photos.extend(paths)
-        predict = extractor.predict_on_batch
-
-        def spying_predict(batch: Any) -> Any:
-            batches.append(len(batch))
-            return predict(batch)
-
-        extractor.predict_on_batch = spying_predict
-        return extract(extractor, paths, *options)
+    def spying_compute(extractor: Extractor, computed: list[Photo]) -> Any:
+        photos.extend(computed)
+        return compute(extractor, computed)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "extract", spying_extract)
-        run = read_run(train_quietly(tiny_config(tiny_dataset, tmp_path_factory.mktemp("repeated"))))
-    yield Repeated(run, photos, len(batches))
+        patch.setattr(Extractor, "compute", spying_compute)
+        config = replace(tiny_config(tiny_dataset, tmp_path_factory.mktemp("uncached")), no_cache=True)
+        return Uncached(read_run(train_quietly(config)), photos)
 
 
-def test_the_same_seed_gives_the_same_predictions_to_the_byte(trained_run: Run, repeated: Repeated) -> None:
-    for name in ("predictions.csv", "submission.csv", "test_predictions.csv", "samples.csv", "metrics.json"):
-        assert (repeated.run.path / name).read_bytes() == (trained_run.path / name).read_bytes()
+@pytest.mark.parametrize(
+    "name", ["predictions.csv", "submission.csv", "test_predictions.csv", "samples.csv", "metrics.json"]
+)
+def test_the_same_seed_gives_the_same_tables_to_the_byte_with_a_cache_and_without(
+    trained_run: Run, again_from_the_cache: Run, uncached: Uncached, name: str
+) -> None:
+    first = (trained_run.path / name).read_bytes()
+    assert (again_from_the_cache.path / name).read_bytes() == first
+    assert (uncached.run.path / name).read_bytes() == first
 
 
-def test_runs_on_the_same_photos_and_split_say_so(trained_run: Run, repeated: Repeated) -> None:
+def test_runs_on_the_same_photos_and_split_say_so(trained_run: Run, again_from_the_cache: Run) -> None:
     for key in ("dataset_fingerprint", "split_hash"):
-        assert repeated.run.info[key] == trained_run.info[key]
+        assert again_from_the_cache.info[key] == trained_run.info[key]
 
 
-def test_the_frozen_part_sees_each_photo_once_not_once_an_epoch(repeated: Repeated) -> None:
-    samples = read_samples(repeated.run.path / "samples.csv")
-    root = repeated.run.dataset_dir
-    assert sorted(repeated.photos) == sorted(root / image for image in samples["image"])
-    assert repeated.batches == -(-len(samples) // BATCH_SIZE)
+def test_the_frozen_part_sees_each_content_once_not_once_an_epoch(uncached: Uncached) -> None:
+    samples = read_samples(uncached.run.path / "samples.csv")
+    assert sorted(photo.sha256 for photo in uncached.photos) == sorted(set(samples["sha256"]))
+
+
+def test_without_a_cache_no_features_are_left(uncached: Uncached) -> None:
+    assert not list(uncached.run.path.glob(".features*"))
 
 
 @pytest.fixture(scope="module")
