@@ -63,6 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2
+    except OSError as error:  # The disk, permissions, names: nothing that our code could mend.
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"train.py: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("train.py: interrupted", file=sys.stderr)
         return 130

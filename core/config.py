@@ -20,6 +20,8 @@ DEFAULT_CLASS_NAMES = ("nobody", "everybody", "somebody")
 # VGG16 halves a photo's width five times, so fewer than 32 pixels leave nothing.
 MIN_IMAGE_SIZE = 32
 MAX_IMAGE_SIZE = 1024
+# Beyond this a number is a slip of the keyboard.
+_MOST = 1_000_000
 
 
 def default_runs_dir() -> Path:
@@ -104,6 +106,10 @@ class TrainConfig:
     patience: int = _option(10, "Training", "epochs without a better val_loss before it stops", type=int, metavar="N")
 
     def __post_init__(self) -> None:
+        for option in dataclasses.fields(self):
+            value = getattr(self, option.name)
+            if isinstance(value, str | Path) and not _is_unicode(str(value)):
+                raise UserError(f"Expected {flag(option.name)} to be valid Unicode; found {value!r}.")
         for name, is_fine, expected in _CHECKS:
             value = getattr(self, name)
             if not is_fine(value):
@@ -124,11 +130,26 @@ def _is_run_name(value: str | None) -> bool:
 
 
 def _are_class_names(value: tuple[str, ...] | None) -> bool:
-    return value is None or (len(value) >= 2 and all(value) and len(set(value)) == len(value))
+    if value is None:
+        return True
+    return len(set(value)) == len(value) >= 2 and all(name and name.isprintable() for name in value)
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether text can be written down; bytes of a command line that are not UTF-8 cannot."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_count(value: int) -> bool:
+    return 1 <= value <= _MOST
 
 
 _CHECKS = (
-    ("class_names", _are_class_names, "at least two different names"),
+    ("class_names", _are_class_names, "at least two different names of printable letters"),
     ("validation_fraction", _is_share, "between 0 and 1"),
     ("split_seed", lambda value: value >= 0, "0 or more"),
     ("name", _is_run_name, "at most 100 letters, digits, '.', '_' and '-', not starting with '.' or '-'"),
@@ -136,13 +157,13 @@ _CHECKS = (
     ("image_size", lambda value: MIN_IMAGE_SIZE <= value <= MAX_IMAGE_SIZE, f"{MIN_IMAGE_SIZE} to {MAX_IMAGE_SIZE}"),
     ("resize", lambda value: value in ("squash", "pad", "crop"), "squash, pad or crop"),
     ("head", lambda value: value in ("gap", "flatten"), "gap or flatten"),
-    ("hidden_units", lambda value: value >= 1, "1 or more"),
+    ("hidden_units", lambda value: 1 <= value <= 2**16, "1 to 65,536"),
     ("dropout", lambda value: 0 <= value < 1, "at least 0 and below 1"),
     ("cache_limit", lambda value: value >= 0, "0 or more"),
-    ("epochs", lambda value: value >= 1, "1 or more"),
-    ("batch_size", lambda value: value >= 1, "1 or more"),
+    ("epochs", _is_count, f"1 to {_MOST:,}"),
+    ("batch_size", _is_count, f"1 to {_MOST:,}"),
     ("learning_rate", lambda value: 0 < value < math.inf, "a number above 0"),
-    ("patience", lambda value: value >= 1, "1 or more"),
+    ("patience", _is_count, f"1 to {_MOST:,}"),
 )
 
 # The demo trains in a minute or two on a processor and without any network.

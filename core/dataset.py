@@ -18,7 +18,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -55,6 +55,8 @@ PROBLEM_KINDS: dict[str, tuple[str, bool]] = {
     "unreadable": ("cannot be read", True),
     "bad_name": ("a file name that cannot be written down", True),
     "folder": ("a folder where photos are expected", True),
+    "loose": ("a photo outside the folders that are read", True),
+    "unscored": ("the label of a test photo is no class index", False),
     "case_conflict": ("same name as another photo but for upper and lower case", False),
     "duplicate": ("same content as another photo", False),
 }
@@ -204,6 +206,7 @@ def _list_challenge(root: Path, class_names: tuple[str, ...]) -> Listing:
             problems.append(Problem(image, "unlabelled", f"not in {TRAINING_LABELS_FILE}"))
     problems += _missing(labels, names, TRAINING_DIR, problems)
     photos += _list_test(root, len(class_names), problems)
+    problems += _loose_photos(root)
     # A bad name can come up twice, as a file and as a label.
     return Listing(root, class_names, tuple(photos), tuple(dict.fromkeys(problems)))
 
@@ -230,22 +233,33 @@ def _read_labels(path: Path, folder: Folder, n_classes: int, problems: list[Prob
     labels: dict[str, int] = {}
     for name, values in _label_values(path).items():
         image = f"{folder}/{name}"
-        found = json.dumps(values[0])
         if _UNWRITABLE.search(name):
             problems.append(_bad_name(image))
-        elif len(set(map(json.dumps, values))) > 1:
-            detail = f"labelled {' and '.join(map(json.dumps, values))} in {path.name}"
-            problems.append(Problem(image, "label_conflict", detail))
-        elif type(values[0]) is not int:  # A bool is an int to Python, and 1.0 equals 1.
-            problems.append(
-                Problem(image, "bad_label", f"expected an integer from 0 to {n_classes - 1}, found {found}")
-            )
-        elif not 0 <= values[0] < n_classes:
-            detail = f"expected 0 to {n_classes - 1}, found {found}; --class-names fixes the number of classes"
-            problems.append(Problem(image, "bad_label", detail))
-        else:
+            continue
+        problem = _label_problem(image, values, n_classes)
+        if problem is None:
             labels[name] = values[0]
+        elif folder == TEST_DIR:  # It is predicted all the same.
+            problems.append(replace(problem, kind="unscored"))
+        else:
+            problems.append(problem)
     return labels
+
+
+def _label_problem(image: str, values: list[Any], n_classes: int) -> Problem | None:
+    texts = [_shortened(json.dumps(value)) for value in values]
+    if len(set(texts)) > 1:
+        return Problem(image, "label_conflict", f"labelled {' and '.join(texts)}")
+    if type(values[0]) is not int:  # A bool is an int to Python, and 1.0 equals 1.
+        return Problem(image, "bad_label", f"expected an integer from 0 to {n_classes - 1}, found {texts[0]}")
+    if not 0 <= values[0] < n_classes:
+        detail = f"expected 0 to {n_classes - 1}, found {texts[0]}; --class-names fixes the number of classes"
+        return Problem(image, "bad_label", detail)
+    return None
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:60]}..."
 
 
 def _label_values(path: Path) -> dict[str, list[Any]]:
@@ -296,6 +310,7 @@ def _list_class_folders(root: Path, class_names: tuple[str, ...] | None) -> List
         for name in _photo_names(root, class_name, problems)
     ]
     photos += _list_test(root, len(names), problems)
+    problems += _loose_photos(root)
     return Listing(root, names, tuple(photos), tuple(problems))
 
 
@@ -319,6 +334,11 @@ def _photo_names(root: Path, folder: str, problems: list[Problem]) -> list[str]:
             names.append(entry.name)
     problems += _case_conflicts(folder, names)
     return names
+
+
+def _loose_photos(root: Path) -> list[Problem]:
+    names = sorted(entry.name for entry in root.iterdir() if entry.suffix.lower() in PHOTO_SUFFIXES and entry.is_file())
+    return [_bad_name(name) if _UNWRITABLE.search(name) else Problem(name, "loose", "not read") for name in names]
 
 
 def _entry_problem(entry: Path, folder: str) -> Problem | None:

@@ -27,6 +27,8 @@ MAX_BYTES = 100_000_000
 
 # Only the header is read before our own check of the size, so Pillow's warning at its own bound says nothing more.
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+# A damaged orientation leaves the photo as it is; the warning names no file.
+warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)
 
 
 class PhotoError(Exception):

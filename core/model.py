@@ -9,10 +9,10 @@ import hashlib
 import math
 import socket
 import warnings
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -27,7 +27,7 @@ IMAGENET_MD5 = "6d6bbae143d832006294945121d1f1fc"
 _DOWNLOAD_TIMEOUT_SECONDS = 30.0
 _STATISTICS_BATCH_SIZE = 256
 # Another network; not HDF5, or damaged; HDF5 of something else; not a .keras file, or damaged.
-_LOADING_ERRORS = (ValueError, OSError, RuntimeError, KeyError, TypeError, BadZipFile)
+_LOADING_ERRORS = (ValueError, OSError, RuntimeError, KeyError, TypeError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -163,6 +163,8 @@ def load_model(path: Path) -> Any:
     """
     if not path.is_file():
         raise UserError(f"Expected a trained model in {path.parent}; there is no {path.name}. Has the run finished?")
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"Expected {path} to be a Keras model; it is not a whole .keras file. Train again.")
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except _LOADING_ERRORS as error:

@@ -1,6 +1,7 @@
 """Predict photos with a saved run: `python -m core.predict RUN PHOTO_OR_FOLDER... [--out FILE.csv]`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,9 @@ def load_classifier(run: runs.Run) -> Classifier:
     from core.model import load_model
 
     model = load_model(run.path / runs.MODEL_FILE)
+    shape = model.input_shape
+    if not (isinstance(shape, tuple) and len(shape) == 4 and shape[1] == shape[2] and shape[3] == 3):
+        raise UserError(f"Expected the network of run {run.name} to take square photos in colour; it takes {shape}.")
     if len(run.class_names) != model.output_shape[-1]:
         raise UserError(
             f"Expected {model.output_shape[-1]} class names for the network of run {run.name}; "
@@ -111,7 +115,8 @@ def predict_photos(classifier: Classifier, photos: Sequence[Path]) -> tuple[pd.D
     images: list[str] = []
     probabilities: list[NDArray[np.float32]] = [np.empty((0, len(classifier.class_names)), np.float32)]
     for batch in _readable_batches(classifier, photos, faults):
-        images += [str(path) for path, _ in batch]
+        # A name that is not valid Unicode is spelt out, since no table can hold it.
+        images += [os.fsencode(path).decode("utf-8", "backslashreplace") for path, _ in batch]
         probabilities.append(classifier.predict([photo for _, photo in batch]))
     table = probability_table(np.concatenate(probabilities))
     table.insert(0, "image", images)
@@ -164,10 +169,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"core.predict: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"core.predict: Expected to write {options.out}; {error.strerror or error}.", file=sys.stderr)
+        print(
+            f"core.predict: {options.out or 'the table'} cannot be written: {error.strerror or error}", file=sys.stderr
+        )
         return 2
     for path, fault in faults.items():
         print(f"core.predict: {path}: {fault.kind}: {fault.detail}", file=sys.stderr)
+    written = f"; written to {options.out}" if options.out else ""
+    print(f"core.predict: {len(table)} photos predicted, {len(faults)} left out{written}", file=sys.stderr)
     return 2 if faults else 0
 
 

@@ -6,6 +6,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from core.errors import UserError
+
 
 @contextlib.contextmanager
 def native_stderr_hidden() -> Iterator[None]:
@@ -20,6 +22,8 @@ def native_stderr_hidden() -> Iterator[None]:
         os.dup2(hidden.fileno(), 2)
         try:
             yield
+        except (UserError, KeyboardInterrupt):
+            raise  # Nothing that the notes could explain.
         except BaseException:
             hidden.seek(0)
             os.write(shown, hidden.read())

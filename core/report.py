@@ -22,8 +22,10 @@ class Report:
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
         # Without a terminal there is no width to keep to; tables would be cut at 80 columns.
-        self._console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
-        self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._console = Console(
+            highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120
+        )
+        self._errors = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
     def say(self, text: str, *, always: bool = False) -> None:
         """Print a line."""

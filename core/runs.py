@@ -54,6 +54,9 @@ HISTORY_COLUMNS = (
 PREDICTION_COLUMNS = ("image", "split", "fold", "true_label", "predicted_label", "confidence", "loss")
 TEST_PREDICTION_COLUMNS = ("image", "predicted_label", "confidence")
 
+_SCORES = ("n_images", "accuracy", "macro_f1", "log_loss", "expected_calibration_error", "temperature")
+_LARGEST = 1e15
+
 _PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "pillow", "scikit-learn", "streamlit")
 _SECONDS_BETWEEN_PROGRESS_WRITES = 1.0
 
@@ -80,26 +83,26 @@ class RunWriter:
         Raises:
             UserError: If the name is taken or the folder cannot be made.
         """
+        info = {
+            "format_version": FORMAT_VERSION,
+            "state": RUNNING,
+            "created": _now(),
+            **this_process(),
+            "config": config.to_json(),
+            "python": platform.python_version(),
+            "packages": _package_versions(),
+            "git_commit": _git_commit(),
+            "stage_seconds": {},
+            "progress": None,
+            "notices": [],
+        }
         path = _make_folder(config.runs_dir, config.name)
-        writer = cls(
-            path,
-            {
-                "format_version": FORMAT_VERSION,
-                "name": path.name,
-                "state": RUNNING,
-                "created": _now(),
-                "updated": _now(),
-                **this_process(),
-                "config": config.to_json(),
-                "python": platform.python_version(),
-                "packages": _package_versions(),
-                "git_commit": _git_commit(),
-                "stage_seconds": {},
-                "progress": None,
-                "notices": [],
-            },
-        )
-        writer.update()
+        writer = cls(path, info)
+        try:
+            writer.update(name=path.name)
+        except BaseException:  # Ctrl-C included: no folder is left that nobody can read.
+            path.rmdir()
+            raise
         return writer
 
     def update(self, **fields: Any) -> None:
@@ -170,7 +173,7 @@ class RunWriter:
     ) -> None:
         if kind is None:
             self.update(state=FINISHED, progress=None)
-        elif issubclass(kind, KeyboardInterrupt):
+        elif issubclass(kind, KeyboardInterrupt | SystemExit):  # The latter where the terminal went away.
             self.update(state=INTERRUPTED)
         else:
             self.update(state=FAILED, error=str(error) if issubclass(kind, UserError) else f"{kind.__name__}: {error}")
@@ -265,9 +268,9 @@ class Run:
 
 @dataclass(frozen=True)
 class BrokenRun:
-    """A folder among the runs that cannot be read, with the reason."""
+    """A folder among the runs that cannot be read: its name, fit for a screen, and the reason."""
 
-    path: Path
+    name: str
     reason: str
 
 
@@ -279,13 +282,20 @@ def list_runs(runs_dir: Path) -> tuple[list[Run], list[BrokenRun]]:
     """
     runs: list[Run] = []
     broken: list[BrokenRun] = []
-    for path in sorted(runs_dir.iterdir()) if runs_dir.is_dir() else []:
-        if not path.is_dir() or path.name.startswith("."):
-            continue
+    try:
+        folders = sorted(path for path in runs_dir.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except FileNotFoundError:
+        return [], []
+    except OSError as error:
+        return [], [BrokenRun(str(runs_dir), f"Expected a folder of runs; {error.strerror}.")]
+    for path in folders:
+        name = os.fsencode(path.name).decode("utf-8", "backslashreplace")
         try:
+            if name != path.name:
+                raise RunError("Expected a name in valid Unicode. Rename the folder.")
             runs.append(read_run(path))
         except RunError as error:
-            broken.append(BrokenRun(path, str(error)))
+            broken.append(BrokenRun(name, str(error)))
     runs.sort(key=lambda run: (run.state == FINISHED, run.info["created"]), reverse=True)
     return runs, broken
 
@@ -309,8 +319,12 @@ def read_run(path: Path) -> Run:
     names = info.get("class_names", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise RunError(f"{RUN_FILE}: expected a list of names under 'class_names', found {names!r}.")
-    if not isinstance(info["config"].get("data"), str):
-        raise RunError(f"{RUN_FILE}: expected the dataset's path under 'config', found none.")
+    data = info["config"].get("data")
+    if not isinstance(data, str) or "\0" in data:
+        raise RunError(f"{RUN_FILE}: expected the dataset's path under 'config', found {data!r}.")
+    seconds = info.get("stage_seconds", {})
+    if not isinstance(seconds, dict) or not all(isinstance(value, int | float) for value in seconds.values()):
+        raise RunError(f"{RUN_FILE}: expected seconds a stage under 'stage_seconds', found {seconds!r}.")
     return Run(path, info)
 
 
@@ -320,10 +334,12 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         RunError: If the file is missing or holds something else.
     """
+    if not path.is_file():  # A named pipe would be waited for without an end.
+        raise RunError(f"Expected {path.name} in {path.parent}; there is none.")
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"Expected {path.name} in {path.parent}; there is none.") from None
+        text = path.read_text(encoding="utf-8")
+        value = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode("utf-8")  # "\\ud800" is JSON, but no text.
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path.name}: expected a JSON object; {error}.") from None
     if not isinstance(value, dict):
@@ -338,9 +354,13 @@ def read_samples(path: Path) -> pd.DataFrame:
         RunError: If it is missing or malformed.
     """
     table = _read_table(path, SAMPLE_COLUMNS)
+    _check_images(path, table)
     with _table_faults(path):
         table["label"] = table["label"].astype("Int64")
-        return table.astype({"width": "int64", "height": "int64", "bytes": "int64", "image": "str", "folder": "str"})
+        table = table.astype({"width": "int64", "height": "int64", "bytes": "int64", "folder": "str"})
+    if table.loc[table["folder"] == "training", "label"].isna().any():
+        raise RunError(f"{path.name}: expected a label for every training photo, found some without.")
+    return table
 
 
 def read_problems(path: Path) -> pd.DataFrame:
@@ -365,21 +385,29 @@ def read_metrics(path: Path) -> dict[str, Any]:
 
 
 def _check_scores(path: Path, scores: Any) -> None:
-    numbers = ("n_images", "accuracy", "macro_f1", "log_loss", "expected_calibration_error", "temperature")
-    shares = ("precision", "recall", "f1")
     try:
-        for name in numbers:
-            float(scores[name])
-        for low, high in (scores["accuracy_interval"], scores["macro_f1_interval"]):
-            float(high) - float(low)
+        _require_numbers(*(scores[name] for name in _SCORES), *_both(scores["accuracy_interval"]))
+        _require_numbers(*_both(scores["macro_f1_interval"]))
+        if not isinstance(scores["classes"], list) or not scores["classes"]:
+            raise TypeError("classes")
         for row in scores["classes"]:
-            str(row["class_name"]), int(row["support"])
-            for name in shares:
-                float(row[name])
-            low, high = row["recall_interval"]
-            float(high) - float(low)
+            _require_numbers(*(row[name] for name in ("precision", "recall", "f1", "support")))
+            _require_numbers(*_both(row["recall_interval"]))
+            str(row["class_name"])
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path.name}: expected the scores of a run; {type(error).__name__} at {error}.") from None
+
+
+def _both(interval: Any) -> tuple[Any, Any]:
+    if not isinstance(interval, list) or len(interval) != 2:
+        raise TypeError(f"expected an interval, found {str(interval)[:60]}")
+    return interval[0], interval[1]
+
+
+def _require_numbers(*values: Any) -> None:
+    for value in values:
+        if not isinstance(value, int | float) or not abs(value) < _LARGEST:
+            raise TypeError(f"expected a number, found {str(value)[:60]}")
 
 
 def read_history(path: Path) -> pd.DataFrame:
@@ -403,7 +431,7 @@ def read_predictions(path: Path, n_classes: int) -> pd.DataFrame:
     """
     table = _read_table(path, (*PREDICTION_COLUMNS, *probability_columns(n_classes)))
     with _table_faults(path):
-        table = table.astype({"image": "str", "split": "str", "fold": "int64", "true_label": "int64"})
+        table = table.astype({"split": "str", "fold": "int64", "true_label": "int64"})
     _check_labels(path, table["true_label"], n_classes)
     return _checked_probabilities(path, table, n_classes)
 
@@ -422,6 +450,7 @@ def read_test_predictions(path: Path, n_classes: int) -> pd.DataFrame:
 
 
 def _checked_probabilities(path: Path, table: pd.DataFrame, n_classes: int, *, missing: bool = False) -> pd.DataFrame:
+    _check_images(path, table)
     numbers = ["confidence", *probability_columns(n_classes), *(["loss"] if "loss" in table else [])]
     with _table_faults(path):
         table = table.astype({"predicted_label": "int64"} | dict.fromkeys(numbers, "float64"))
@@ -437,6 +466,11 @@ def _checked_probabilities(path: Path, table: pd.DataFrame, n_classes: int, *, m
     return table
 
 
+def _check_images(path: Path, table: pd.DataFrame) -> None:
+    if table["image"].isna().any() or table["image"].duplicated().any():
+        raise RunError(f"{path.name}: expected every photo's name once, found some missing or repeated.")
+
+
 def _check_labels(path: Path, labels: "pd.Series[int]", n_classes: int) -> None:
     if not labels.between(0, n_classes - 1).all():
         raise RunError(f"{path.name}: expected labels 0 to {n_classes - 1}, found {labels.min()} to {labels.max()}.")
@@ -445,7 +479,7 @@ def _check_labels(path: Path, labels: "pd.Series[int]", n_classes: int) -> None:
 def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     with _table_faults(path):
         # Only an empty field is missing: "NA" may well be the name of a class or a photo.
-        table = pd.read_csv(path, encoding="utf-8", keep_default_na=False, na_values=[""])
+        table = pd.read_csv(path, encoding="utf-8", keep_default_na=False, na_values=[""], dtype={"image": "str"})
     absent = [column for column in columns if column not in table]
     if absent:
         raise RunError(f"{path.name}: expected the columns {', '.join(columns)}; {', '.join(absent)} not found.")

@@ -8,6 +8,7 @@ this is the same as training the whole network with the base frozen, without run
 
 import contextlib
 import hashlib
+import math
 import os
 import tempfile
 import time
@@ -21,12 +22,14 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
+from rich.markup import escape
 from rich.table import Table
 
 from core import evaluation, runs
 from core.cache import FeatureCache, Features, default_cache_dir, shrink
 from core.config import TrainConfig
 from core.dataset import TRAINING_DIR, Dataset, Listing, check_photos, count_by_kind, require_trainable
+from core.errors import UserError
 from core.features import Extractor, Photo, extract
 from core.images import Resize
 from core.model import Weights, build_base, build_extractor, build_head, find_weights, join
@@ -68,18 +71,18 @@ def train(config: TrainConfig, listing: Listing, report: Report) -> Path:
     Raises:
         UserError: If something is wrong that the user can mend.
     """
+    _seed_everything(config.seed)
     weights = find_weights(config.weights)
+    base = build_base(weights, config.image_size)
     with RunWriter.create(config) as run:
         report.say(f"Run folder: {run.path}", always=True)
-        _train_into(run, config, listing, weights, report)
+        _record_setting(run, config, listing, weights, report)
+        _train_into(run, config, listing, base, report)
     report.say(f"Finished: {run.path}. Look at it: streamlit run dashboard/app.py", always=True)
     return run.path
 
 
-def _train_into(run: RunWriter, config: TrainConfig, listing: Listing, weights: Weights, report: Report) -> None:
-    _seed_everything(config.seed)
-    _record_setting(run, config, listing, weights, report)
-    base = build_base(weights, config.image_size)
+def _train_into(run: RunWriter, config: TrainConfig, listing: Listing, base: keras.Model, report: Report) -> None:
     dataset = _read_dataset(run, listing, report)
     training, test = _split_by_folder(dataset.samples)
     is_validation = _split(run, config, training)
@@ -208,9 +211,15 @@ def _fit_head(run: RunWriter, config: TrainConfig, labelled: _Labelled, n_classe
             callbacks=[
                 keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=max(1, config.patience // 2)),
                 keras.callbacks.EarlyStopping(patience=config.patience, restore_best_weights=True),
+                keras.callbacks.TerminateOnNaN(),
                 keras.callbacks.TensorBoard(run.path / runs.TENSORBOARD_DIR, write_graph=False),
                 history,
             ],
+        )
+    if not all(math.isfinite(row["loss"]) and math.isfinite(row["val_loss"]) for row in history.rows):
+        raise UserError(
+            f"Expected a finite loss; it is not a number any more after epoch {len(history.rows)}. "
+            f"Lower --learning-rate, which is {config.learning_rate}."
         )
     best = min(history.rows, key=lambda row: row["val_loss"])
     report.say(
@@ -324,7 +333,7 @@ def _report_result(metrics: dict[str, Any], class_names: tuple[str, ...], report
     table = Table("class", "precision", "recall", "F1", "photos", title=title, title_justify="left")
     for scores in metrics["classes"]:
         shares = (f"{scores[key]:.3f}" for key in ("precision", "recall", "f1"))
-        table.add_row(scores["class_name"], *shares, str(scores["support"]))
+        table.add_row(escape(scores["class_name"]), *shares, str(scores["support"]))
     report.show(table)
     for what, figures in (("Validation", metrics), ("Test", metrics.get("test"))):
         if figures:

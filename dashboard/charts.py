@@ -40,6 +40,7 @@ def class_balance(counts: pd.DataFrame) -> go.Figure:
             marker_color=colour(index),
             hovertemplate="%{x}, " + str(split) + ": %{y} photos<extra></extra>",
         )
+    figure.update_xaxes(type="category")  # Names that are numbers stay names.
     figure.update_layout(barmode="group", height=340, yaxis_title="photos", **_legend_on_top())
     return figure
 
@@ -236,7 +237,7 @@ def class_recall(classes: Sequence[Mapping[str, Any]]) -> go.Figure:
         )
     )
     figure.update_xaxes(range=[0, 1.02], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 1], title="recall")
-    figure.update_yaxes(autorange="reversed")
+    figure.update_yaxes(autorange="reversed", type="category")
     figure.update_layout(height=110 + 50 * len(classes), margin={"t": 10, "b": 10, "r": 24})
     return figure
 
@@ -251,13 +252,16 @@ def probabilities(values: Sequence[float], class_names: Sequence[str], true_labe
             y=names,
             orientation="h",
             text=[f"{value:.1%}" for value in values],
-            textposition="auto",
+            textposition="outside",
+            textangle=0,
+            cliponaxis=False,
             marker_color=[colour(0) if label == best else "#9aa5b1" for label in range(len(values))],
             hovertemplate="%{y}: %{x:.2%}<extra></extra>",
         )
     )
-    figure.update_xaxes(range=[0, 1], tickformat=".0%", fixedrange=True)
-    figure.update_yaxes(autorange="reversed", fixedrange=True)
+    # Room on the right for the figure of a full bar.
+    figure.update_xaxes(range=[0, 1.18], tickvals=[0, 0.5, 1], tickformat=".0%", fixedrange=True)
+    figure.update_yaxes(autorange="reversed", fixedrange=True, type="category")
     figure.update_layout(height=70 + 40 * len(values), margin={"t": 10, "b": 10})
     return figure
 

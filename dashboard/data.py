@@ -56,7 +56,7 @@ def classifier(run: Run) -> Classifier:
     Raises:
         UserError: If the run has none.
     """
-    return _classifier(_stamp(run.path / runs.MODEL_FILE), run)
+    return _classifier(_stamp(run.path / runs.MODEL_FILE), _stamp(run.path / runs.RUN_FILE), run)
 
 
 def photo_path(run: Run, image: str) -> Path:
@@ -92,8 +92,8 @@ def large_photo(path: Path) -> bytes:
 def _stamp(path: Path) -> Stamp:
     try:
         status = path.stat()
-    except OSError as error:
-        raise RunError(f"Expected {path.name} in {path.parent}; {error.strerror}.") from None
+    except (OSError, ValueError) as error:  # The latter for a name that no file can have.
+        raise RunError(f"Expected {path.name} in {path.parent}; {error}.") from None
     return str(path), status.st_mtime_ns, status.st_size
 
 
@@ -135,7 +135,7 @@ def _metrics(stamp: Stamp) -> dict[str, Any]:
 
 
 @st.cache_resource(show_spinner="Loading the network ...", max_entries=2)
-def _classifier(stamp: Stamp, _run: Run) -> Classifier:
+def _classifier(model: Stamp, run_file: Stamp, _run: Run) -> Classifier:
     return load_classifier(_run)
 
 

@@ -88,7 +88,8 @@ def _show_large(run: Run, photos: pd.DataFrame) -> None:
         st.code(row["image"], language=None)
         if "predicted_label" in row:
             true_label = int(row["true_label"]) if "true_label" in row else None
-            show_prediction(row[probability_columns(len(run.class_names))].tolist(), run.class_names, true_label)
+            values = row[probability_columns(len(run.class_names))].tolist()
+            show_prediction(values, run.class_names, "large-probabilities", true_label)
         if "loss" in row:
             st.caption(f"{_SPLIT_WORDS.get(row['split'], row['split'])}; loss {row['loss']:.3f}")
 
@@ -111,11 +112,21 @@ def show_photo(run: Run, image: str) -> None:
         st.info(f"{image} cannot be shown: {error.detail}.", icon=":material/broken_image:")
 
 
-def show_prediction(values: Sequence[float], class_names: Sequence[str], true_label: int | None = None) -> None:
-    """Say what the network thinks of a photo, in words and as bars."""
+def show_prediction(
+    values: Sequence[float], class_names: Sequence[str], key: str, true_label: int | None = None
+) -> None:
+    """Say what the network thinks of a photo, in words and as bars.
+
+    Args:
+        values: A probability a class.
+        class_names: The K names in index order.
+        key: Unique on the page.
+        true_label: The photo's class, if it is known.
+    """
     best = max(range(len(values)), key=values.__getitem__)
     verdict = f"**{class_names[best]}**, {values[best]:.0%} sure"
     if true_label is not None:
         verdict += " ✓" if best == true_label else f", but labelled **{class_names[true_label]}**"
     st.markdown(verdict)
-    st.plotly_chart(charts.probabilities(values, class_names, true_label), config={"displayModeBar": False})
+    figure = charts.probabilities(values, class_names, true_label)
+    st.plotly_chart(figure, key=key, config={"displayModeBar": False})

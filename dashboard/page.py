@@ -1,5 +1,6 @@
 """What pages share: the run picker, the head of a page, what is said where something is not there."""
 
+import contextlib
 from collections.abc import Sequence
 
 import streamlit as st
@@ -7,6 +8,7 @@ import streamlit as st
 from core import runs
 from core.config import default_runs_dir
 from core.runs import BrokenRun, Run, RunError
+from dashboard import data
 
 _CHOSEN_RUN = "chosen_run"
 
@@ -16,23 +18,41 @@ python train.py --data data/MaskDataset    # your photos"""
 
 
 def choose_run() -> None:
-    """Show the run picker in the sidebar and remember what was picked for `open_page`."""
+    """Show the run picker in the sidebar and remember what was picked for `open_page`.
+
+    The address always names the run, the newest one too: a copied link must not lead to another run once there is a
+    newer one. Streamlit's own binding would leave the default out.
+    """
     found, broken = runs.list_runs(default_runs_dir())
     by_name = {run.name: run for run in found}
+    # What this visitor looked at before, or what the address asks for.
+    wanted = st.session_state.get("run") or st.query_params.get("run")
     with st.sidebar:
         if found:
             name = st.selectbox(
                 "Run",
                 list(by_name),
+                index=list(by_name).index(wanted) if wanted in by_name else 0,
+                format_func=lambda name: _label(by_name[name]),
                 key="run",
-                bind="query-params",
                 help="Finished runs first, newest first. Train again and refresh this page to see the new run.",
             )
+            if wanted and wanted not in by_name:
+                st.warning(f"No run **{escaped(wanted)}** can be read here; this is **{escaped(name)}**.")
+            st.query_params["run"] = name
             st.session_state[_CHOSEN_RUN] = by_name[name]
             _say_state(by_name[name])
         else:
             st.session_state[_CHOSEN_RUN] = None
         _say_broken(broken)
+
+
+def _label(run: Run) -> str:
+    """A run's name and its accuracy, or what became of it."""
+    if run.state == runs.FINISHED and run.has(runs.METRICS_FILE):
+        with contextlib.suppress(RunError):
+            return f"{run.name} · {data.metrics(run)['accuracy']:.1%}"
+    return f"{run.name} · {run.state}"
 
 
 def open_page(title: str, how_to_read: str, needs: Sequence[str] = ()) -> Run:
@@ -55,10 +75,10 @@ def open_page(title: str, how_to_read: str, needs: Sequence[str] = ()) -> Run:
         st.stop()
     st.caption(how_to_read)
     if run.info["notices"]:
-        st.info("  \n".join(map(str, run.info["notices"])), icon=":material/info:")
+        st.info("  \n".join(escaped(str(notice)) for notice in run.info["notices"]), icon=":material/info:")
     missing = [name for name in needs if not run.has(name)]
     if missing:
-        st.info(_why_missing(run, missing[0]), icon=":material/hourglass_empty:")
+        st.info(escaped(_why_missing(run, missing[0])), icon=":material/hourglass_empty:")
         st.stop()
     return run
 
@@ -67,7 +87,8 @@ def show_broken_file(error: RunError) -> None:
     """Say that a file of the picked run cannot be used; the sidebar still leads to the others."""
     run: Run | None = st.session_state[_CHOSEN_RUN]
     name = run.name if run else "this run"
-    st.error(f"A file of run {name} cannot be used. {error} Pick another run, or train again.", icon=":material/error:")
+    text = f"A file of run {name} cannot be used. {error} Pick another run, or train again."
+    st.error(escaped(text), icon=":material/error:")
 
 
 def previous_run(run: Run) -> Run | None:
@@ -95,7 +116,7 @@ def _say_state(run: Run) -> None:
     if run.state == runs.RUNNING:
         st.caption(f"Training now: {progress_text(run)}. Refresh to see how far it is.")
     elif run.state != runs.FINISHED:
-        st.caption(_unfinished_text(run))
+        st.caption(escaped(_unfinished_text(run)))
 
 
 def _say_broken(broken: list[BrokenRun]) -> None:
@@ -104,8 +125,7 @@ def _say_broken(broken: list[BrokenRun]) -> None:
             f"{len(broken)} unreadable {'run' if len(broken) == 1 else 'runs'}", icon=":material/warning:"
         ):
             for run in broken:
-                st.markdown(f"**{run.path.name}**")
-                st.text(run.reason)
+                st.text(f"{run.name}\n{run.reason}")
 
 
 def _why_missing(run: Run, name: str) -> str:
@@ -122,6 +142,11 @@ def _unfinished_text(run: Run) -> str:
     if run.state == runs.DIED:
         return "This training ended without a word: its process is gone."
     return f"This training failed: {run.info.get('error', 'no reason was recorded')}"
+
+
+def escaped(text: str) -> str:
+    """Text from outside, so that nothing in it is taken for Markdown."""
+    return "".join(f"\\{letter}" if letter in r"\`*_{}[]()#+-.!|<>$:~" else letter for letter in text)
 
 
 def progress_text(run: Run) -> str:

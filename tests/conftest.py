@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from core.config import TrainConfig
@@ -103,12 +104,12 @@ def train_quietly(config: TrainConfig) -> Path:
     return train(config, list_photos(config.data, config.class_names), Report(quiet=True))
 
 
-def photo_pixels(label: int, seed: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+def photo_pixels(label: int, seed: int) -> NDArray[np.uint8]:
     """A noisy picture in its class's colour, 24 to 40 pixels wide and high."""
     random = np.random.default_rng([label, seed])
     height, width = random.integers(24, 41, size=2)
     noise = random.integers(-55, 56, size=(height, width, 3))
-    return (np.array(COLOURS[label]) + noise).astype(np.uint8)
+    return np.asarray(np.array(COLOURS[label]) + noise, dtype=np.uint8)
 
 
 def make_photo(path: Path, label: int = 0, seed: int = 0) -> Path:

@@ -122,3 +122,11 @@ def test_probabilities_mark_the_true_class_and_stress_the_predicted_one() -> Non
     assert bar.y == ("nobody", "everybody", "somebody (true)")
     assert bar.text == ("20.0%", "70.0%", "10.0%")
     assert bar.marker.color[1] != bar.marker.color[0] == bar.marker.color[2]
+
+
+def test_class_names_that_are_numbers_stay_names() -> None:
+    counts = pd.DataFrame({"training": [8, 7]}, index=["1", "10"])
+    classes = [{"class_name": name, "recall": 0.5, "recall_interval": [0.1, 0.9], "support": 2} for name in ("1", "10")]
+    assert charts.class_balance(counts).layout.xaxis.type == "category"
+    assert charts.class_recall(classes).layout.yaxis.type == "category"
+    assert charts.probabilities([0.5, 0.5], ("1", "10")).layout.yaxis.type == "category"

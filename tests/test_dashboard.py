@@ -45,8 +45,13 @@ def open_page(runs_dir: Path) -> OpenPage:
 
 def texts(app: AppTest) -> str:
     """All that a page says in words."""
-    kinds = (app.header, app.subheader, app.markdown, app.caption, app.info, app.error, app.text, app.code)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
+    kinds = (app.header, app.subheader, app.markdown, app.caption, app.info, app.error, app.text, app.code, app.warning)
+    return plain("\n".join(str(element.value) for kind in kinds for element in kind))
+
+
+def plain(markdown: str) -> str:
+    """Text as it is shown: without the signs that keep it from being taken for Markdown."""
+    return markdown.replace("\\", "")
 
 
 def tiles(app: AppTest) -> list[dict[str, str]]:
@@ -94,7 +99,7 @@ def test_the_newest_finished_run_comes_first(runs_dir: Path, data: Path, open_pa
     write_run(runs_dir, data, name="old", created="2026-01-01T00:00:00+00:00")
     write_run(runs_dir, data, name="new", created="2026-03-01T00:00:00+00:00")
     write_run(runs_dir, data, name="newest", created="2026-04-01T00:00:00+00:00", state="failed", error="no memory")
-    assert open_page("overview").selectbox(key="run").options == ["new", "old", "newest"]
+    assert open_page("overview").selectbox(key="run").options == ["new · 50.0%", "old · 50.0%", "newest · failed"]
 
 
 def test_a_run_trained_meanwhile_appears_after_a_refresh(runs_dir: Path, data: Path, open_page: OpenPage) -> None:
@@ -132,7 +137,7 @@ def test_a_broken_table_is_named(run: Run, open_page: OpenPage, page: str) -> No
     (run.path / "predictions.csv").write_text("image,split\ntraining/a.jpg,val\n")
     app = open_page(page)
     assert not app.exception
-    assert "predictions.csv: expected the columns" in app.error[0].value
+    assert "predictions.csv: expected the columns" in plain(app.error[0].value)
     assert run.name in app.error[0].value
 
 
@@ -243,7 +248,7 @@ def test_errors_are_filtered_by_split_outcome_and_confidence(run: Run, open_page
     assert shown(app) == "dbfgcae"
     app.slider(key="confidence").set_value((0, 50)).run()
     assert shown(app) == "f"
-    assert "1 of 7 photos" in texts(app)
+    assert "1 of 7 photos (14.3%)" in texts(app)
 
 
 def test_a_photo_that_is_gone_leaves_a_tile_with_the_reason(run: Run, data: Path, open_page: OpenPage) -> None:
@@ -284,7 +289,7 @@ def test_predict_answers_for_each_photo_and_names_the_file_that_is_none(
         [("grey.png", picture.getvalue(), "image/png"), ("text.jpg", b"no photo", "image/jpeg")]
     ).run(timeout=120)
     assert not app.exception
-    assert "**grey\\.png**" in texts(app)
+    assert "**grey.png**" in texts(app)
     assert sum(" sure" in element.value for element in app.markdown) == 1
     (fault,) = app.error
     assert "Not a photo that can be used" in fault.value
@@ -307,4 +312,55 @@ def test_a_network_that_cannot_be_loaded_is_named(run: Run, open_page: OpenPage)
     app = open_page("predict")
     app.segmented_control(key="source").set_value("Test photo").run(timeout=120)
     assert not app.exception
-    assert "model.keras" in app.error[0].value
+    assert "model.keras" in plain(app.error[0].value)
+
+
+@pytest.mark.parametrize("name", ["predictions.csv", "metrics.json"])
+def test_a_fault_in_the_run_before_is_named_and_spoils_nothing(
+    runs_dir: Path, data: Path, open_page: OpenPage, name: str
+) -> None:
+    old = write_run(runs_dir, data, name="old", created="2026-01-01T00:00:00+00:00")
+    write_run(runs_dir, data, name="new", created="2026-03-01T00:00:00+00:00")
+    (old.path / name).write_text("")
+    app = open_page("overview")
+    assert not app.exception and not app.error
+    assert app.metric[0].value == "50.0%"
+    assert "old, the run before, cannot be compared with" in texts(app)
+
+
+def test_a_run_on_other_photos_is_not_compared_with(
+    run: Run, runs_dir: Path, tmp_path: Path, open_page: OpenPage
+) -> None:
+    write_run(runs_dir, tmp_path / "other data", name="later", created="2026-03-01T00:00:00+00:00")
+    app = open_page("overview", run="later")
+    assert "the run before" not in texts(app)
+    assert not app.metric[0].delta
+
+
+def test_a_fault_in_an_overlaid_run_is_named_and_spoils_nothing(
+    run: Run, runs_dir: Path, data: Path, open_page: OpenPage
+) -> None:
+    other = write_run(runs_dir, data, name="other", created="2025-01-01T00:00:00+00:00")
+    (other.path / "history.csv").write_text("")
+    app = open_page("training")
+    app.multiselect(key="overlay").select("other").run()
+    assert not app.exception
+    assert app.dataframe[0].value["run"].tolist() == ["first"]
+    assert "other cannot be overlaid" in texts(app)
+
+
+def test_a_link_to_a_run_that_is_gone_says_so(run: Run, open_page: OpenPage) -> None:
+    (warning,) = open_page("overview", run="gone").warning
+    assert "No run **gone** can be read here; this is **first**." in warning.value
+
+
+def test_the_same_photo_uploaded_twice_is_answered_twice(
+    trained_run: Run, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASKBOARD_RUNS", str(trained_run.path.parent))
+    picture = io.BytesIO()
+    Image.new("RGB", (50, 40)).save(picture, "PNG")
+    app = open_page("predict")
+    app.file_uploader[0].set_value([("a.png", picture.getvalue(), "image/png")] * 2).run(timeout=120)
+    assert not app.exception
+    assert sum(" sure" in element.value for element in app.markdown) == 2

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset import Problem, count_by_kind
+from core.dataset import Problem, check_photos, count_by_kind, list_photos
 from tests.conftest import make_photo, problem_kinds, read_dataset, set_label
 
 
@@ -39,9 +39,7 @@ def test_a_bad_label_says_what_was_expected_and_found(data: Path) -> None:
 def test_a_photo_labelled_twice_differently_is_left_out(data: Path) -> None:
     text = (data / "train_gt.json").read_text()
     (data / "train_gt.json").write_text(text.replace("{", '{"10000.jpg": 2, ', 1))
-    assert read_dataset(data).problems == (
-        Problem("training/10000.jpg", "label_conflict", "labelled 2 and 0 in train_gt.json"),
-    )
+    assert read_dataset(data).problems == (Problem("training/10000.jpg", "label_conflict", "labelled 2 and 0"),)
     assert len(read_dataset(data).samples) == 10
 
 
@@ -150,9 +148,28 @@ def test_an_unreadable_test_photo_is_kept_in_mind_for_the_submission(data: Path)
 
 def test_faults_of_the_test_labels_are_problems(data: Path) -> None:
     (data / "test_gt.json").write_text('{"20000.jpg": 7, "20009.jpg": 1}')
-    assert problem_kinds(data) == {"test/20000.jpg": "bad_label", "test/20009.jpg": "missing"}
+    assert problem_kinds(data) == {"test/20000.jpg": "unscored", "test/20009.jpg": "missing"}
 
 
 def test_problems_are_counted_most_frequent_first() -> None:
     problems = [Problem("a", "empty", ""), Problem("b", "missing", ""), Problem("c", "missing", "")]
     assert list(count_by_kind(problems).items()) == [("missing", 2), ("empty", 1)]
+
+
+def test_a_photo_outside_the_folders_is_named(data: Path) -> None:
+    make_photo(data / "loose.jpg")
+    assert problem_kinds(data) == {"loose.jpg": "loose"}
+
+
+def test_a_bad_label_of_a_test_photo_leaves_it_in(data: Path) -> None:
+    (data / "test_gt.json").write_text('{"20000.jpg": 9, "20001.jpg": 1}')
+    assert problem_kinds(data) == {"test/20000.jpg": "unscored"}
+    dataset = read_dataset(data)
+    assert "test/20000.jpg" in set(dataset.samples["image"])
+    assert dataset.test_labels == {"test/20001.jpg": 1}
+
+
+def test_a_very_long_label_is_shortened(data: Path) -> None:
+    set_label(data, "10000.jpg", 10**400)
+    (problem,) = check_photos(list_photos(data)).problems
+    assert len(problem.detail) < 200

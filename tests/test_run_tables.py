@@ -53,6 +53,11 @@ def test_a_table_is_read_back_as_it_stands(tmp_path: Path, name: str) -> None:
     assert table.to_csv(index=False, lineterminator="\n") == READERS[name][0]
 
 
+def test_names_that_look_like_numbers_stay_text(tmp_path: Path) -> None:
+    table = read_table(tmp_path, "test_predictions.csv", TEST_PREDICTIONS.replace("test/1.jpg", "17"))
+    assert table["image"].tolist() == ["17", "test/2.jpg"]
+
+
 def test_the_letters_na_are_a_name(tmp_path: Path) -> None:
     assert read_table(tmp_path, "predictions.csv")["image"].tolist() == ["NA/1.jpg", "NA"]
 
@@ -84,6 +89,11 @@ def test_a_missing_column_is_named(tmp_path: Path, name: str) -> None:
         ("predictions.csv", "-1,0,0,", "-1,0,2,", "expected labels 0 to 1, found 0 to 2"),
         ("predictions.csv", "-1,0,0,", "-1,-1,0,", "expected labels 0 to 1, found -1 to 1"),
         ("predictions.csv", "-1,0,0,", "-1,,0,", "expected a table in CSV"),
+        ("predictions.csv", "NA/1.jpg", "NA", "every photo's name once"),
+        ("predictions.csv", "NA/1.jpg", "", "every photo's name once"),
+        ("test_predictions.csv", "test/1.jpg", "", "every photo's name once"),
+        ("samples.csv", "training/1.jpg", "", "every photo's name once"),
+        ("samples.csv", "training,2,", "training,,", "a label for every training photo"),
         ("predictions.csv", "0.75,0.3", "nan,0.3", "missing or infinite"),
         ("predictions.csv", "0.75,0.3", ",0.3", "missing or infinite"),
         ("predictions.csv", "0.75,0.3", "0.75,inf", "missing or infinite"),
@@ -147,6 +157,13 @@ def test_a_missing_score_is_named(tmp_path: Path, key: str) -> None:
     "fault",
     [
         {"accuracy": "high"},
+        {"accuracy": "0.5"},
+        {"accuracy": 10**400},
+        {"log_loss": float("inf")},
+        {"accuracy_interval": ["0.1", "0.2"]},
+        {"accuracy_interval": {"0": 1, "1": 2}},
+        {"classes": []},
+        {"classes": {}},
         {"accuracy": None},
         {"accuracy_interval": 0.5},
         {"accuracy_interval": [0.5]},

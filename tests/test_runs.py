@@ -224,17 +224,21 @@ def test_files_and_hidden_folders_are_no_runs(runs_dir: Path) -> None:
         (VALID | {"config": []}, "under 'config'"),
         (VALID | {"config": {}}, "expected the dataset's path"),
         (VALID | {"class_names": "abc"}, "expected a list of names under 'class_names'"),
+        (VALID | {"config": {"data": "/a\0b"}}, "expected the dataset's path"),
+        (VALID | {"stage_seconds": {"head": "long"}}, "expected seconds a stage"),
+        (VALID | {"stage_seconds": None}, "expected seconds a stage"),
+        (VALID | {"notices": ["\ud800"]}, "expected a JSON object"),
         (VALID | {"class_names": [1, 2]}, "expected a list of names under 'class_names'"),
     ],
 )
 def test_a_broken_run_is_listed_with_its_reason_and_the_others_are_read(
     runs_dir: Path, info: object, reason: str
 ) -> None:
-    broken_path = write_info(runs_dir, "broken", info)
+    write_info(runs_dir, "broken", info)
     finished_run(runs_dir, "fine")
     readable, broken = list_runs(runs_dir)
     assert [run.name for run in readable] == ["fine"]
-    assert [run.path for run in broken] == [broken_path]
+    assert [run.name for run in broken] == ["broken"]
     assert reason in broken[0].reason
 
 
@@ -263,3 +267,33 @@ def test_the_dataset_is_where_it_was_unless_the_environment_says_otherwise(
 def test_a_run_has_the_files_that_it_got_to(runs_dir: Path) -> None:
     run = read_run(finished_run(runs_dir, "run"))
     assert run.has("run.json") and not run.has("history.csv")
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="this system has Unicode names only")
+def test_a_folder_whose_name_is_no_text_is_broken_and_spelt_out(runs_dir: Path) -> None:
+    (runs_dir / os.fsdecode(b"b\xff")).mkdir(parents=True)
+    (broken,) = list_runs(runs_dir)[1]
+    assert broken.name == r"b\xff"
+    assert "valid Unicode" in broken.reason
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_named_pipe_in_the_place_of_run_json_is_not_waited_for(runs_dir: Path) -> None:
+    (runs_dir / "pipe").mkdir(parents=True)
+    os.mkfifo(runs_dir / "pipe" / "run.json")
+    assert "Expected run.json" in list_runs(runs_dir)[1][0].reason
+
+
+def test_a_runs_folder_that_is_a_file_is_broken(runs_dir: Path) -> None:
+    runs_dir.write_text("no folder")
+    assert "Expected a folder of runs" in list_runs(runs_dir)[1][0].reason
+
+
+def test_ctrl_c_while_the_folder_is_made_leaves_none(runs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(writer: RunWriter, **fields: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunWriter, "update", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        RunWriter.create(TrainConfig(runs_dir=runs_dir, name="stopped"))
+    assert not (runs_dir / "stopped").exists()

@@ -183,3 +183,10 @@ def _wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
     while not path.exists():
         assert process.poll() is None and time.monotonic() < deadline, "it did not get that far"
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("option", ["--data", "--weights", "--runs-dir"])
+def test_a_name_too_long_for_the_system_is_one_line(data: Path, capsys: Capture, option: str) -> None:
+    arguments = {"--data": str(data), "--weights": "random", option: "x" * 300}
+    assert train.main([word for pair in arguments.items() for word in pair]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

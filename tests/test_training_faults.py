@@ -8,7 +8,9 @@ import keras
 import pytest
 
 from core import training
+from core.dataset import list_photos
 from core.errors import UserError
+from core.report import Report
 from core.runs import list_runs, read_history, read_run
 from tests.conftest import read_labels, tiny_config, train_quietly, write_labels
 
@@ -60,11 +62,11 @@ def test_what_is_wrong_from_the_start_leaves_no_run_at_all(
     assert list_runs(runs_dir) == ([], [])
 
 
-def test_weights_that_do_not_fit_leave_a_failed_run(data: Path, runs_dir: Path, tmp_path: Path) -> None:
+def test_weights_that_do_not_fit_leave_no_run_at_all(data: Path, runs_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "other.h5").write_text("no weights")
     with pytest.raises(UserError, match=r"other\.h5"):
         train_quietly(replace(tiny_config(data, runs_dir, "failed"), weights=str(tmp_path / "other.h5")))
-    assert read_run(runs_dir / "failed").state == "failed"
+    assert list_runs(runs_dir) == ([], [])
 
 
 def test_a_demo_run_says_what_it_is(data: Path, runs_dir: Path) -> None:
@@ -73,7 +75,7 @@ def test_a_demo_run_says_what_it_is(data: Path, runs_dir: Path) -> None:
 
     config = replace(tiny_config(data, runs_dir, "demo"), demo=True)
     with pytest.MonkeyPatch.context() as patch, pytest.raises(UserError, match="far enough"):
-        patch.setattr(training, "build_base", stop)
+        patch.setattr(training, "check_photos", stop)
         train_quietly(config)
     notices = read_run(runs_dir / "demo").info["notices"]
     assert notices == [training.RANDOM_WEIGHTS_NOTICE, training.DEMO_NOTICE]
@@ -93,3 +95,17 @@ def test_warnings_name_the_first_problems_and_count_the_rest(
     assert warnings[0] == "Warning: 12 files were left out or are odd (12 missing):"
     assert warnings[1:11] == [f"Warning:   training/absent{n}.jpg: missing: no such file" for n in range(10)]
     assert warnings[11:] == [f"Warning:   ... and 2 more in {runs_dir / 'odd' / 'problems.csv'}"]
+
+
+def test_a_loss_that_is_no_number_any_more_says_what_to_do(data: Path, runs_dir: Path) -> None:
+    config = replace(tiny_config(data, runs_dir, "diverged"), learning_rate=1e38)
+    with pytest.raises(UserError, match="Lower --learning-rate"):
+        train_quietly(config)
+    assert read_run(runs_dir / "diverged").state == "failed"
+
+
+def test_class_names_are_no_markup(data: Path, runs_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = replace(tiny_config(data, runs_dir, "markup", epochs=1), class_names=("[/x]", "[red]b", ":smile:"))
+    training.train(config, list_photos(config.data, config.class_names), Report())
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("[/x]", "[red]b", ":smile:"))

@@ -18,7 +18,7 @@ SPLITS = {"held out": "val", "training": "train", "both": None}
 
 
 def choose_photos(run: Run, predictions: pd.DataFrame) -> pd.DataFrame:
-    """The filters, and what passes them."""
+    """The filters, how much passes them, and what."""
     names = run.class_names
     with st.container(horizontal=True):
         outcome = st.segmented_control(
@@ -41,7 +41,11 @@ def choose_photos(run: Run, predictions: pd.DataFrame) -> pd.DataFrame:
     true = _choose_class("True class", "true", names, count_by(pool, "true_label", names))
     pool = choose(pool, true_label=true)
     predicted = _choose_class("Predicted class", "predicted", names, count_by(pool, "predicted_label", names))
-    return order(choose(pool, predicted_label=predicted), by)
+    photos = choose(pool, predicted_label=predicted)
+    of = choose(predictions, split=SPLITS[split or "held out"])
+    share = f" ({len(photos) / len(of):.1%})" if len(of) else ""
+    st.caption(f"{len(photos)} of {len(of)} {'photos' if split == 'both' else f'{split} photos'}{share}")
+    return order(photos, by)
 
 
 def _choose_class(label: str, key: str, names: tuple[str, ...], counts: dict[str, int]) -> int | None:
@@ -70,7 +74,6 @@ def main() -> None:
     run = open_page("Errors", HOW_TO_READ, needs=[runs.PREDICTIONS_FILE])
     predictions = data.predictions(run)
     photos = choose_photos(run, predictions)
-    st.caption(f"{len(photos)} of {len(predictions)} photos")
     show_gallery(run, photos, key="errors")
 
 

@@ -1,15 +1,16 @@
 """How good is this run, and is it better than the one before?"""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from core import runs
-from core.evaluation import paired_difference
-from core.runs import Run
+from core.evaluation import PairedDifference, paired_difference
+from core.runs import Run, RunError
 from dashboard import charts, data
-from dashboard.page import open_page, previous_run
+from dashboard.page import escaped, open_page, previous_run
 
 HOW_TO_READ = (
     "Figures of the photos held out from training, with 95 % intervals; early stopping watched these photos, so they "
@@ -30,6 +31,8 @@ FIGURES = (
     ),
 )
 
+HAVE_INTERVALS = ("accuracy", "macro_f1")
+
 
 def headline(metrics: dict[str, Any], before: dict[str, Any] | None) -> None:
     """The four figures that matter, each with its change from the run before.
@@ -38,9 +41,16 @@ def headline(metrics: dict[str, Any], before: dict[str, Any] | None) -> None:
     """
     for column, (label, key, form, help_text) in zip(st.columns(4), FIGURES, strict=True):
         change = None if before is None else change_text(metrics[key] - before[key], form)
-        column.metric(label, form.format(metrics[key]), change, delta_color="off", help=help_text, border=True)
-        interval = metrics.get(f"{key}_interval")
+        column.metric(
+            label, form.format(metrics[key]), change, delta_color="off", delta_arrow="off", help=help_text, border=True
+        )
+        interval = metrics[f"{key}_interval"] if key in HAVE_INTERVALS else None
         column.caption(f"95 %: {interval[0]:.1%} to {interval[1]:.1%}" if interval else "\u00a0")
+
+
+def same_split(run: Run, other: Run) -> bool:
+    """Whether both held the same photos out, so that their figures can be subtracted."""
+    return "split_hash" in run.info and run.info["split_hash"] == other.info.get("split_hash")
 
 
 def change_text(change: float, form: str) -> str:
@@ -48,25 +58,40 @@ def change_text(change: float, form: str) -> str:
     return f"{100 * change:+.1f} points" if "%" in form else f"{change:+.3f}"
 
 
-def compare(run: Run, other: Run) -> None:
+@dataclass(frozen=True)
+class Before:
+    """The run before: its figures, and how this run differs from it photo by photo."""
+
+    run: Run
+    metrics: dict[str, Any]
+    paired: PairedDifference | None
+
+
+def read_before(run: Run) -> Before | RunError | None:
+    """The run before, or why it cannot be read, or None where there is none."""
+    other = previous_run(run)
+    if other is None:
+        return None
+    try:
+        return Before(other, data.metrics(other), paired_difference(data.predictions(run), data.predictions(other)))
+    except RunError as error:
+        return RunError(f"{other.name}, the run before, cannot be compared with. {error}")
+
+
+def compare(run: Run, before: Before) -> None:
     """What changed since the run before, in accuracy and in configuration."""
-    st.subheader(f"Against {other.name}, the run before", anchor=False)
-    paired = (
-        paired_difference(data.predictions(run), data.predictions(other))
-        if other.has(runs.PREDICTIONS_FILE) and other.class_names == run.class_names
-        else None
-    )
-    if paired is None:
+    st.subheader(f"Against {before.run.name}, the run before", anchor=False)
+    if before.paired is None:
         st.write("No photo was held out in both runs, so their accuracies cannot be compared photo by photo.")
     else:
-        low, high = paired.interval
+        low, high = before.paired.interval
         verdict = "a real difference" if low > 0 or high < 0 else "no proof of a difference: the interval holds 0"
         st.write(
-            f"On the {paired.n_images} photos held out in both, accuracy differs by "
-            f"**{100 * paired.difference:+.1f} points** "
+            f"On the {before.paired.n_images} photos held out in both, accuracy differs by "
+            f"**{100 * before.paired.difference:+.1f} points** "
             f"(95 % interval {100 * low:+.1f} to {100 * high:+.1f}): {verdict}."
         )
-    changed = config_changes(run, other)
+    changed = config_changes(run, before.run)
     if changed.empty:
         st.caption("Both runs were configured alike.")
     else:
@@ -94,6 +119,16 @@ def _text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+def training_text(predictions: pd.DataFrame, highest: float) -> str:
+    """How much better the photos trained on do, against the highest accuracy that the held-out ones allow for."""
+    train = predictions[predictions["split"] == "train"]
+    accuracy = float((train["true_label"] == train["predicted_label"]).mean()) if len(train) else 0.0
+    text = f"On the {len(train)} photos trained on, the accuracy is {accuracy:.1%}"
+    if accuracy > highest:
+        return f"{text}, above the interval of the held-out ones: some of them were learnt by heart."
+    return f"{text}, within the interval of the held-out ones."
+
+
 def facts(run: Run) -> str:
     """Where and how a run was trained, in one line."""
     weights = run.info.get("weights")
@@ -113,9 +148,8 @@ def main() -> None:
     run = open_page("Overview", HOW_TO_READ, needs=[runs.METRICS_FILE, runs.PREDICTIONS_FILE])
     metrics = data.metrics(run)
     predictions = data.predictions(run)
-    other = previous_run(run)
-    has_before = other is not None and other.has(runs.METRICS_FILE)
-    headline(metrics, data.metrics(other) if other is not None and has_before else None)
+    before = read_before(run)
+    headline(metrics, before.metrics if isinstance(before, Before) and same_split(run, before.run) else None)
     st.caption(f"{run.name} · {facts(run)}")
 
     validation = predictions[predictions["split"] == "val"]
@@ -136,20 +170,17 @@ def main() -> None:
             "views/evaluation.py", label="See which classes are confused", icon=":material/grid_on:",
             query_params={"run": run.name},
         )  # fmt: skip
-        train = predictions[predictions["split"] == "train"]
-        on_train = float((train["true_label"] == train["predicted_label"]).mean()) if len(train) else 0.0
-        st.write(
-            f"On the {len(train)} training photos the accuracy is {on_train:.1%}; far above the held-out "
-            f"{metrics['accuracy']:.1%} means that the network learns photos by heart."
-        )
+        st.write(training_text(predictions, metrics["accuracy_interval"][1]))
         if "test" in metrics:
             low, high = metrics["test"]["accuracy_interval"]
             st.write(
                 f"On the {metrics['test']['n_images']} test photos, which nothing was fitted to, it is "
                 f"**{metrics['test']['accuracy']:.1%}** (95 %: {low:.1%} to {high:.1%})."
             )
-    if other is not None:
-        compare(run, other)
+    if isinstance(before, Before):
+        compare(run, before)
+    elif before is not None:
+        st.caption(escaped(str(before)))
     with st.expander("Configuration"):
         st.dataframe(config_table(run), hide_index=True)
 

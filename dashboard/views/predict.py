@@ -9,18 +9,18 @@ import streamlit as st
 
 from core import runs
 from core.errors import UserError
-from core.images import PhotoError, thumbnail
+from core.images import PHOTO_SUFFIXES, PhotoError, thumbnail
 from core.predict import Classifier
 from core.runs import Run
 from dashboard import data
 from dashboard.gallery import show_prediction
-from dashboard.page import open_page
+from dashboard.page import escaped, open_page
 
 HOW_TO_READ = (
     "The network's probability for each class of a photo; they add up to 1. The first photo takes seconds longer."
 )
 SOURCES = ("Upload", "Camera", "Test photo")
-PHOTO_TYPES = ["jpg", "jpeg", "png", "webp", "bmp", "gif"]
+PHOTO_TYPES = sorted(suffix.removeprefix(".") for suffix in PHOTO_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -61,26 +61,22 @@ def show_results(classifier: Classifier, photos: Sequence[Photo]) -> None:
     columns = st.columns(2, gap="large")
     for index, photo in enumerate(photos):
         with columns[index % 2], st.container(border=True):
-            st.markdown(f"**{_escaped(photo.name)}**")
+            st.markdown(f"**{escaped(photo.name)}**")
             try:
-                _show_result(classifier, photo)
+                _show_result(classifier, photo, key=f"probabilities-{index}")
             except PhotoError as error:
                 st.error(f"Not a photo that can be used: {error.detail}.", icon=":material/broken_image:")
 
 
-def _show_result(classifier: Classifier, photo: Photo) -> None:
+def _show_result(classifier: Classifier, photo: Photo, key: str) -> None:
     started = time.perf_counter()
     probabilities = classifier.predict([classifier.load(photo.content)])[0].tolist()
     milliseconds = 1000 * (time.perf_counter() - started)
     picture, result = st.columns(2)
     picture.image(thumbnail(photo.content, 600), width="stretch", alt=photo.name)
     with result:
-        show_prediction(probabilities, classifier.class_names)
+        show_prediction(probabilities, classifier.class_names, key)
         st.caption(f"read and predicted in {milliseconds:.0f} ms")
-
-
-def _escaped(name: str) -> str:
-    return "".join(f"\\{letter}" if letter in r"\`*_{}[]()#+-.!|<>$:~" else letter for letter in name)
 
 
 def main() -> None:

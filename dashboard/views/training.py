@@ -5,8 +5,9 @@ import streamlit as st
 
 from core import runs
 from core.config import default_runs_dir
+from core.runs import RunError
 from dashboard import charts, data
-from dashboard.page import open_page, progress_text
+from dashboard.page import escaped, open_page, progress_text
 
 HOW_TO_READ = (
     "Loss and accuracy after each epoch: training dotted, validation solid, the star marks the epoch whose weights "
@@ -47,7 +48,14 @@ def main() -> None:
     if not names:
         st.info("This run has not finished an epoch yet.", icon=":material/hourglass_empty:")
         st.stop()
-    histories = {name: data.history(by_name[name]) for name in names}
+    histories = {}
+    for name in names:
+        try:
+            histories[name] = data.history(by_name[name])
+        except RunError as error:
+            if name == run.name:
+                raise
+            st.caption(escaped(f"{name} cannot be overlaid. {error}"))
     histories = {name: history for name, history in histories.items() if len(history)}
     for column, metric in zip(st.columns(2), ("loss", "accuracy"), strict=True):
         with column:
