@@ -41,11 +41,12 @@ def headline(metrics: dict[str, Any], before: dict[str, Any] | None) -> None:
     """
     for column, (label, key, form, help_text) in zip(st.columns(4), FIGURES, strict=True):
         change = None if before is None else change_text(metrics[key] - before[key], form)
-        column.metric(
-            label, form.format(metrics[key]), change, delta_color="off", delta_arrow="off", help=help_text, border=True
-        )
-        interval = metrics[f"{key}_interval"] if key in HAVE_INTERVALS else None
-        column.caption(f"95 %: {interval[0]:.1%} to {interval[1]:.1%}" if interval else "\u00a0")
+        with column.container(border=True, height="stretch"):
+            value = form.format(metrics[key])
+            st.metric(label, value, change, delta_color="off", delta_arrow="off", help=help_text)
+            if key in HAVE_INTERVALS:
+                low, high = metrics[f"{key}_interval"]
+                st.caption(f"95 %: {low:.1%} to {high:.1%}")
 
 
 def same_split(run: Run, other: Run) -> bool:

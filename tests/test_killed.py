@@ -1,0 +1,74 @@
+"""A training that is killed costs nothing but the time of what it had not finished."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.cache import shrink
+from core.config import PROJECT_DIR, TrainConfig
+from core.runs import list_runs, read_run
+from tests.conftest import make_dataset, tiny_config, train_quietly
+
+
+def train_until(config: TrainConfig, is_time: Callable[[], bool]) -> None:
+    """Train in a process of its own and kill it, with SIGKILL where there is one, as soon as it is time."""
+    options = ["--data", config.data, "--runs-dir", config.runs_dir, "--name", config.name, "--epochs", config.epochs]
+    options += ["--weights", "random", "--image-size", "32", "--hidden-units", config.hidden_units]
+    command = [sys.executable, str(PROJECT_DIR / "train.py"), *map(str, options)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
+        while process.poll() is None and not is_time() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert process.poll() is None, "it ended before it could be killed"
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_dataset(tmp_path_factory.mktemp("killed") / "data", per_class=40, n_test=2)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    config = replace(tiny_config(photos, tmp_path_factory.mktemp("undisturbed"), epochs=3), no_cache=True)
+    return (train_quietly(config) / "predictions.csv").read_bytes()
+
+
+@pytest.mark.parametrize("moment", ["while it computes features", "while it trains the head"])
+def test_run_again_it_gives_the_predictions_of_an_undisturbed_one_to_the_byte(
+    photos: Path, undisturbed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    monkeypatch.setenv("MASKBOARD_CACHE", str(tmp_path / "cache"))
+    runs_dir = tmp_path / "runs"
+
+    def is_computing_features() -> bool:
+        return any(path.stat().st_size for path in (tmp_path / "cache").rglob("*.records"))
+
+    def is_training_the_head() -> bool:
+        return (runs_dir / "killed" / "history.csv").exists()
+
+    is_features = moment == "while it computes features"
+    # So many epochs that it is still at it.
+    config = tiny_config(photos, runs_dir, "killed", epochs=3 if is_features else 1000)
+    train_until(config, is_computing_features if is_features else is_training_the_head)
+
+    assert read_run(runs_dir / "killed").state == "died"
+    again = train_quietly(tiny_config(photos, runs_dir, "again", epochs=3))
+    assert (again / "predictions.csv").read_bytes() == undisturbed
+    assert [run.name for run in list_runs(runs_dir)[0]] == ["again", "killed"]
+    assert not list_runs(runs_dir)[1]
+
+
+def test_nothing_that_it_left_keeps_the_cache_in_use(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASKBOARD_CACHE", str(tmp_path / "cache"))
+    config = tiny_config(photos, tmp_path / "runs", "killed")
+    train_until(config, lambda: any((tmp_path / "cache").rglob("*.records")))
+    assert shrink(tmp_path / "cache", 0) > 0
+    assert not list((tmp_path / "cache" / "features").iterdir())
