@@ -11,7 +11,7 @@ if PROJECT_DIR not in sys.path:
     sys.path.insert(0, PROJECT_DIR)
 
 from core.runs import RunError  # noqa: E402
-from dashboard.page import choose_run, show_broken_file  # noqa: E402
+from dashboard.page import choose_run, pin_run, show_broken_file  # noqa: E402
 
 # Without an icon of its own the browser tab would fetch the page's from Google's font server.
 st.set_page_config(layout="wide", page_icon="😷")
@@ -41,3 +41,5 @@ try:
     page.run()
 except RunError as error:
     show_broken_file(error)
+finally:
+    pin_run()

@@ -11,6 +11,7 @@ from core.runs import BrokenRun, Run, RunError
 from dashboard import data
 
 _CHOSEN_RUN = "chosen_run"
+_FIRST_RUN = "first_run"
 
 START_COMMANDS = """\
 python train.py --demo                     # a drawn dataset, no network, about a minute
@@ -18,11 +19,7 @@ python train.py --data data/MaskDataset    # your photos"""
 
 
 def choose_run() -> None:
-    """Show the run picker in the sidebar and remember what was picked for `open_page`.
-
-    The address always names the run, the newest one too: a copied link must not lead to another run once there is a
-    newer one. Streamlit's own binding would leave the default out.
-    """
+    """Show the run picker in the sidebar and remember what was picked for `open_page`."""
     found, broken = runs.list_runs(default_runs_dir())
     by_name = {run.name: run for run in found}
     # What this visitor looked at before, or what the address asks for.
@@ -39,12 +36,30 @@ def choose_run() -> None:
             )
             if wanted and wanted not in by_name:
                 st.warning(f"No run **{escaped(wanted)}** can be read here; this is **{escaped(name)}**.")
-            st.query_params["run"] = name
             st.session_state[_CHOSEN_RUN] = by_name[name]
+            st.session_state[_FIRST_RUN] = found[0].name
             _say_state(by_name[name])
+            newest = found[0]
+            if newest.state == runs.FINISHED and newest.info["created"] > by_name[name].info["created"]:
+                st.caption(f"There is a newer one: {escaped(newest.name)}.")
         else:
             st.session_state[_CHOSEN_RUN] = None
         _say_broken(broken)
+
+
+def pin_run() -> None:
+    """Name the run in the address where that matters; called when the page has been drawn.
+
+    A bare address follows the newest run, so that training again and refreshing shows the new one. An address that
+    holds a choice of photos names its run, so that a copied link opens the same photos after another training.
+    Streamlit's own binding knows the first only.
+    """
+    run: Run | None = st.session_state[_CHOSEN_RUN]
+    is_newest = run is None or run.name == st.session_state[_FIRST_RUN]
+    if run is not None and (not is_newest or set(st.query_params) - {"run"}):
+        st.query_params["run"] = run.name
+    else:
+        st.query_params.pop("run", None)
 
 
 def _label(run: Run) -> str:

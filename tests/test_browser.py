@@ -13,7 +13,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from core.config import PROJECT_DIR
+from core.config import DEFAULT_CLASS_NAMES, PROJECT_DIR
 from tests.conftest import make_dataset
 from tests.server import Server, dashboard_server
 
@@ -153,11 +153,36 @@ def test_an_uploaded_photo_is_predicted_as_in_the_table(
 def test_a_run_trained_meanwhile_shows_after_a_refresh(server: Server, page: Page, run_folder: Path) -> None:
     page.goto(server.url)
     run_picker = page.get_by_test_id("stSidebar").get_by_role("combobox")
-    expect(run_picker).to_have_value("tiny")
+    expect(run_picker).to_have_value(re.compile("^tiny ·"))
     again = run_folder.with_name("tiny-again")
     shutil.copytree(run_folder, again)
     info = (again / "run.json").read_text()
     (again / "run.json").write_text(re.sub(r'"created": "\d{4}', '"created": "2999', info))
     page.reload()
-    expect(run_picker).to_have_value("tiny-again")
+    expect(run_picker).to_have_value(re.compile("^tiny-again ·"))
     shutil.rmtree(again)
+
+
+def test_a_copied_link_names_its_run_and_opens_the_same_photos(
+    server: Server, browser: Browser, page: Page, validation: pd.DataFrame
+) -> None:
+    wrong = validation[validation["true_label"] != validation["predicted_label"]]
+    label = int(wrong["true_label"].iloc[0])
+    n = int((wrong["true_label"] == label).sum())
+    name = DEFAULT_CLASS_NAMES[label]
+    page.goto(f"{server.url}/errors")
+    page.get_by_role("radio", name=f"{name} · {n}").first.click()
+    expect(page.locator("button.tile")).to_have_count(n)
+    expect(page).to_have_url(re.compile(rf"(?=.*run=tiny)(?=.*true={name})"))
+    elsewhere = browser.new_page()
+    elsewhere.goto(page.url)
+    expect(elsewhere.locator("button.tile")).to_have_count(n)
+    elsewhere.close()
+
+
+def test_the_links_of_the_overview_keep_the_run(server: Server, page: Page) -> None:
+    page.goto(f"{server.url}/?run=tiny")
+    page.get_by_text("See which classes are confused").click()
+    expect(page.get_by_role("heading", name="Evaluation", exact=True)).to_be_visible()
+    wait_for_script(page)
+    assert page.url.count("run=") <= 1
