@@ -43,6 +43,8 @@ RANDOM_WEIGHTS_NOTICE = (
 DEMO_NOTICE = "Trained on drawn demo pictures: its figures say nothing about real photos."
 
 _PREDICTION_BATCH_SIZE = 256
+# A step of the head takes milliseconds, much of it on the way from Python to TensorFlow and back.
+_STEPS_PER_EXECUTION = 16
 # Features of the head `gap` for 100,000 photos; larger ones are read from disk batch by batch.
 _MAX_BYTES_IN_MEMORY = 250_000_000
 
@@ -199,6 +201,7 @@ def _fit_head(run: RunWriter, config: TrainConfig, labelled: _Labelled, n_classe
         optimizer=keras.optimizers.Adam(config.learning_rate),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
+        steps_per_execution=_STEPS_PER_EXECUTION,
     )
     with _stage(run, report, "head", config.epochs) as advance:
         history = _HistoryWriter(run, "head", advance)
