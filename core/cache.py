@@ -169,8 +169,8 @@ class FeatureCache:
         free = shutil.disk_usage(self.path).free
         if needed and needed + _SPARE_BYTES > free:
             raise UserError(
-                f"Expected {_gigabytes(needed + _SPARE_BYTES)} of free disk for features in {self.path.parent}; found "
-                f"{_gigabytes(free)}. Free some, run `python -m core.cache --clear`, or name another place in "
+                f"Expected {_size_text(needed + _SPARE_BYTES)} of free disk for features in {self.path.parent}; found "
+                f"{_size_text(free)}. Free some, run `python -m core.cache --clear`, or name another place in "
                 "MASKBOARD_CACHE."
             )
 
@@ -256,8 +256,8 @@ def _is_in_use(space: Path) -> bool:
     return False
 
 
-def _gigabytes(n_bytes: int) -> str:
-    return f"{n_bytes / 1e9:.2f} GB"
+def _size_text(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.1f} MB"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -277,11 +277,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     root = default_cache_dir()
     try:
         if options.clear:
-            print(f"Removed {_gigabytes(shrink(root, 0))}")
+            print(f"Removed {_size_text(shrink(root, 0))}")
     except OSError as error:
         print(f"core.cache: Expected to clear {root}; {error.strerror}.", file=sys.stderr)
         return 2
-    print(f"{_gigabytes(cache_size(root))} in {root}")
+    print(f"{_size_text(cache_size(root))} in {root}")
     return 0
 
 

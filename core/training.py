@@ -183,7 +183,7 @@ def _extract(
 
     @contextlib.contextmanager
     def progress(n_missing: int) -> Iterator[Callable[[int], None]]:
-        report.say(f"Features: {len(photos) - n_missing} photos in the cache, {n_missing} to compute")
+        report.say(f"Features: {n_missing} of {len(photos)} photos to compute, the others are known")
         with _stage(run, report, "features", n_missing) as advance:
             yield advance
 
