@@ -218,7 +218,11 @@ def _is_whole(record: Any) -> bool:
 
 def cache_size(root: Path) -> int:
     """Bytes that the cache takes."""
-    return sum(path.stat().st_size for path in root.rglob("*") if path.is_file()) if root.is_dir() else 0
+    total = 0
+    for path in root.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # Another process may clear meanwhile.
+            total += path.stat().st_size if path.is_file() else 0
+    return total
 
 
 def shrink(root: Path, limit: int) -> int:
@@ -239,13 +243,16 @@ def shrink(root: Path, limit: int) -> int:
         if removed >= excess:
             break
         if not _is_in_use(path):
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)  # A training must not fail for what it leaves lying about.
             removed += sizes[path]
     return removed
 
 
 def _last_used(space: Path) -> float:
-    return max((path.stat().st_mtime for path in space.iterdir()), default=0.0)
+    try:
+        return max((path.stat().st_mtime for path in space.iterdir()), default=0.0)
+    except FileNotFoundError:  # As above.
+        return 0.0
 
 
 def _is_in_use(space: Path) -> bool:

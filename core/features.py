@@ -117,13 +117,14 @@ def extract(extractor: Extractor, photos: Sequence[Photo], cache: FeatureCache, 
         UserError: If a photo was changed meanwhile, or the features cannot be kept.
     """
     keys = [photo_key(photo.sha256) for photo in photos]
-    _, is_found = cache.find(keys)
+    features, is_found = cache.find(keys)
     # A photo that is there twice is computed once.
     missing = {key: photo for key, photo, found in zip(keys, photos, is_found, strict=True) if not found}
     cache.require_space(len(missing))
     with progress(len(missing)) as advance:
         _compute(extractor, missing, cache, advance)
-    features, is_found = cache.find(keys)
+    if missing:
+        features, is_found = cache.find(keys)
     if not is_found.all():
         raise UserError(f"Expected the features just written in {cache.path}; some are gone. Train again.")
     return features
@@ -132,6 +133,8 @@ def extract(extractor: Extractor, photos: Sequence[Photo], cache: FeatureCache, 
 def _compute(
     extractor: Extractor, missing: dict[bytes, Photo], cache: FeatureCache, advance: Callable[[int], None]
 ) -> None:
+    if not missing:
+        return
     keys = iter(missing)
     for values in extractor.compute(list(missing.values())):
         cache.append(list(islice(keys, len(values))), values)

@@ -1,5 +1,6 @@
 """Which classes are taken for which?"""
 
+from functools import partial
 from typing import Any, cast
 
 import pandas as pd
@@ -17,13 +18,12 @@ HOW_TO_READ = (
 CHART = "matrix"
 
 
-def take_click() -> None:
+def take_click(names: tuple[str, ...]) -> None:
     """Choose the cell that was clicked; a second click on it lets go."""
     points = st.session_state[CHART]["selection"]["points"]
     if not points:
         return
     true, predicted = points[0]["customdata"]
-    names: tuple[str, ...] = st.session_state["matrix_class_names"]
     cell = (names[true], names[predicted])
     chosen = (st.session_state.get("true"), st.session_state.get("predicted"))
     st.session_state["true"], st.session_state["predicted"] = (None, None) if cell == chosen else cell
@@ -55,7 +55,6 @@ def main() -> None:
     predictions = data.predictions(run)
     validation = predictions[predictions["split"] == "val"]
     matrix = evaluation.confusion_matrix(validation["true_label"], validation["predicted_label"], len(names))
-    st.session_state["matrix_class_names"] = names
 
     left, right = st.columns(2, gap="large")
     with left:
@@ -66,7 +65,11 @@ def main() -> None:
         with chart:
             figure = charts.confusion_matrix(matrix, names, cast(charts.MatrixMode, mode or "Counts"), cell)
             st.plotly_chart(
-                figure, key=CHART, on_select=take_click, selection_mode="points", config={"displayModeBar": False}
+                figure,
+                key=CHART,
+                on_select=partial(take_click, names),
+                selection_mode="points",
+                config={"displayModeBar": False},
             )
     with right:
         st.subheader("Per class", anchor=False)
