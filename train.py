@@ -50,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from core.dataset import list_photos
         from core.demo import ensure_demo_dataset
         from core.report import Report
+        from core.weights import find_weights
 
         config = config_from_options(options)
         report = Report(config.quiet)
@@ -57,9 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             ensure_demo_dataset(config.data, report)
         listing = list_photos(config.data, config.class_names)
         with native_stderr_hidden():
+            weights = find_weights(config.weights)
             from core.training import train  # Brings TensorFlow, which takes seconds.
 
-        train(config, listing, report)
+        train(config, listing, weights, report)
     except UserError as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2

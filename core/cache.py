@@ -1,16 +1,20 @@
-"""Features on disk, computed once a photo and shared between runs.
+"""What is known of a photo by its content, on disk: computed once and shared between runs.
 
     <cache>/features/<space>/space.json           what it holds: layer, image size, weights, ...
-    <cache>/features/<space>/<writer>.records     one process's features, in the order computed
+    <cache>/features/<space>/<writer>.records     one process's values, in the order computed
+    <cache>/lock                                  held for the moment in which a space is opened or dropped
 
-A *space* is named after a hash of everything that decides a feature but the photo itself. Within it every process
+A *space* is named after a hash of everything that decides a value but the photo itself. Within it every process
 appends to a file of its own and reads everybody's, so two trainings at once need no lock: at worst they compute a photo
 twice. A record is of fixed size and carries the photo's key and a checksum of all of it. What a killed process left
 half-written is an incomplete record at the end of its file, or one whose checksum is wrong; neither is ever used.
+
+Files are read, not mapped: a mapped file counts as memory of the process, and there may be many times as much of it.
 """
 
 import argparse
 import contextlib
+import errno
 import hashlib
 import json
 import math
@@ -23,10 +27,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Protocol, Self
 
 import numpy as np
 import platformdirs
+from filelock import FileLock
 from numpy.typing import DTypeLike, NDArray
 
 from core.errors import UserError
@@ -35,9 +40,12 @@ from core.processes import is_alive, this_process
 RECORDS_SUFFIX = ".records"
 SPACE_FILE = "space.json"
 IN_USE_PREFIX = "in-use-"
+_DROPPED_PREFIX = ".dropped-"
+_LOCK_FILE = "lock"
 _KEY_BYTES = 32
 # Checked before anything is written, so that a training does not fill the disk to its last byte.
 _SPARE_BYTES = 200_000_000
+_SCAN_BYTES = 16_000_000
 
 
 def default_cache_dir() -> Path:
@@ -46,21 +54,65 @@ def default_cache_dir() -> Path:
 
 
 def photo_key(sha256: str, view: int = 0) -> bytes:
-    """The key of a photo's features: its content and, for an augmented one, which view of it."""
+    """The key of a photo's values: its content and, for an augmented one, which view of it."""
     return hashlib.sha256(f"{sha256}:{view}".encode()).digest()
+
+
+class _Values(Protocol):
+    def read(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """The values of some records, shape (n_rows, *shape)."""
+        ...
+
+
+@dataclass(frozen=True)
+class _InMemory:
+    values: NDArray[np.float32]
+
+    def read(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        return self.values[rows]
+
+
+@dataclass(frozen=True)
+class _RecordFile:
+    """One process's records; opened for each reading, since several threads may read at once."""
+
+    path: Path
+    record: np.dtype[Any]
+
+    def read(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        size = self.record.itemsize
+        content = np.empty((len(rows), size), dtype=np.uint8)
+        with self.path.open("rb", buffering=0) as file:
+            for place, row in zip(content, rows.tolist(), strict=True):
+                file.seek(row * size)
+                if file.readinto(place.data) != size:
+                    raise OSError(errno.EIO, "features were cut off while they were in use", str(self.path))
+        values: NDArray[Any] = content.view(self.record)[:, 0]["values"]
+        return values
+
+    def whole_keys(self) -> Iterator[tuple[int, bytes]]:
+        """Row and key of each record that is whole."""
+        at_once = max(1, _SCAN_BYTES // self.record.itemsize)
+        with self.path.open("rb") as file:
+            row = 0
+            while len(records := np.fromfile(file, self.record, at_once)):
+                for record in records:
+                    if int(record["crc32"]) == _checksum(record):
+                        yield row, record["key"].tobytes()
+                    row += 1
 
 
 @dataclass(frozen=True)
 class Features:
-    """Features of some photos, read from their files when they are asked for.
+    """What is known of some photos, read when it is asked for.
 
     Attributes:
         shape: Of one photo's features.
     """
 
     shape: tuple[int, ...]
-    _files: tuple[NDArray[Any], ...]  # Each with a field `values`, shape (n_records, *shape).
-    _places: NDArray[np.int64]  # (file, record) a photo, shape (n_photos, 2).
+    _sources: tuple[_Values, ...]
+    _places: NDArray[np.int64]  # (source, record) a photo, shape (n_photos, 2).
 
     def __len__(self) -> int:
         return len(self._places)
@@ -71,7 +123,7 @@ class Features:
         features = np.empty((len(places), *self.shape), dtype=np.float32)
         for index in np.unique(places[:, 0]):
             here = places[:, 0] == index
-            features[here] = self._files[index]["values"][places[here, 1]]
+            features[here] = self._sources[index].read(places[here, 1])
         return features
 
     @property
@@ -80,8 +132,8 @@ class Features:
         return len(self) * 4 * math.prod(self.shape)
 
     def take(self, photos: NDArray[np.integer[Any]]) -> "Features":
-        """Those of some of the photos, still on disk."""
-        return Features(self.shape, self._files, self._places[photos])
+        """Those of some of the photos, still unread."""
+        return Features(self.shape, self._sources, self._places[photos])
 
     def in_memory(self) -> "Features":
         """The same, read now."""
@@ -90,10 +142,8 @@ class Features:
     @classmethod
     def of(cls, values: NDArray[np.float32]) -> "Features":
         """Features that are in memory, shape (n_photos, *shape)."""
-        shape = values.shape[1:]
-        records = np.empty(len(values), dtype=[("values", np.float32, shape)])
-        records["values"] = values
-        return cls(shape, (records,), np.column_stack([np.zeros(len(values), np.int64), np.arange(len(values))]))
+        places = np.column_stack([np.zeros(len(values), np.int64), np.arange(len(values))])
+        return cls(values.shape[1:], (_InMemory(values),), places)
 
     def batches(self, size: int) -> Iterator[NDArray[np.float32]]:
         """All of them, in order, `size` photos at a time."""
@@ -101,13 +151,13 @@ class Features:
             yield self[start : start + size]
 
 
-class FeatureCache:
+class PhotoCache:
     """One space of the cache, for as long as it is open.
 
     Args:
         root: The cache's folder.
-        space: JSON values that decide a feature, apart from the photo.
-        shape: Of one photo's features.
+        space: JSON values that decide a photo's values, apart from the photo.
+        shape: Of one photo's values.
         dtype: How they are kept.
     """
 
@@ -118,19 +168,25 @@ class FeatureCache:
         name = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()[:20]
         self.path = root / "features" / name
         self.shape = shape
+        self._root = root
         self._record = np.dtype([("crc32", "<u4"), ("key", "u1", _KEY_BYTES), ("values", dtype, shape)])
         self._description = description
         self._mine = self.path / f"{uuid.uuid4().hex}{RECORDS_SUFFIX}"
         self._writer: BinaryIO | None = None
+        self._n_written = 0
         self._in_use = self.path / f"{IN_USE_PREFIX}{uuid.uuid4().hex}.json"
+        self._files: list[_RecordFile] = []
+        self._places: dict[bytes, tuple[int, int]] = {}
 
     def __enter__(self) -> Self:
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._in_use.write_text(json.dumps(this_process()), encoding="utf-8")
+        with _locked(self._root):  # From here on `shrink` leaves this space alone.
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._in_use.write_text(json.dumps(this_process()), encoding="utf-8")
         if not (self.path / SPACE_FILE).exists():
             unfinished = self._in_use.with_suffix(".unfinished")
             unfinished.write_text(json.dumps(self._description, indent=1), encoding="utf-8")
             unfinished.replace(self.path / SPACE_FILE)
+        self._read_keys()
         return self
 
     def __exit__(
@@ -141,26 +197,19 @@ class FeatureCache:
         self._in_use.unlink(missing_ok=True)
 
     def find(self, keys: Sequence[bytes]) -> tuple[Features, NDArray[np.bool_]]:
-        """Look photos up.
+        """Look photos up, among what was there when the space was opened and what was appended since.
 
         Args:
             keys: As from `photo_key`, one a photo.
 
         Returns:
-            The features, and whether each photo has whole ones; those of the others must not be read.
+            The values, and whether each photo has whole ones; those of the others must not be read.
         """
-        files = self._open_files()
-        places: dict[bytes, tuple[int, int]] = {}
-        wanted = set(keys)
-        for index, records in enumerate(files):
-            for row, key in enumerate(map(bytes, records["key"])):
-                if key in wanted and key not in places and _is_whole(records[row]):
-                    places[key] = (index, row)
-        found = np.array([places.get(key, (-1, -1)) for key in keys], dtype=np.int64).reshape(-1, 2)
-        return Features(self.shape, files, found), found[:, 0] >= 0
+        found = np.array([self._places.get(key, (-1, -1)) for key in keys], dtype=np.int64).reshape(-1, 2)
+        return Features(self.shape, tuple(self._files), found), found[:, 0] >= 0
 
     def require_space(self, n_photos: int) -> None:
-        """Make sure that the disk has room for the features of that many photos.
+        """Make sure that the disk has room for the values of that many photos.
 
         Raises:
             UserError: If it has not.
@@ -169,13 +218,13 @@ class FeatureCache:
         free = shutil.disk_usage(self.path).free
         if needed and needed + _SPARE_BYTES > free:
             raise UserError(
-                f"Expected {_size_text(needed + _SPARE_BYTES)} of free disk for features in {self.path.parent}; found "
-                f"{_size_text(free)}. Free some, run `python -m core.cache --clear`, or name another place in "
+                f"Expected {size_text(needed + _SPARE_BYTES)} of free disk for features in {self.path.parent}; found "
+                f"{size_text(free)}. Free some, run `python -m core.cache --clear`, or name another place in "
                 "MASKBOARD_CACHE."
             )
 
-    def append(self, keys: Sequence[bytes], values: NDArray[np.floating[Any]]) -> None:
-        """Keep the features of some photos.
+    def append(self, keys: Sequence[bytes], values: NDArray[Any]) -> None:
+        """Keep the values of some photos.
 
         Raises:
             UserError: If they cannot be written.
@@ -187,30 +236,29 @@ class FeatureCache:
         try:
             if self._writer is None:
                 self._writer = self._mine.open("ab")
+                self._files.append(_RecordFile(self._mine, self._record))
             self._writer.write(records.tobytes())
             self._writer.flush()
         except OSError as error:
             raise UserError(
                 f"Expected to write features to {self.path}; {error.strerror}. What was written so far stays usable."
             ) from None
+        for row, key in enumerate(keys, start=self._n_written):
+            self._places[key] = (len(self._files) - 1, row)
+        self._n_written += len(keys)
 
-    def _open_files(self) -> tuple[NDArray[Any], ...]:
-        files = []
+    def _read_keys(self) -> None:
         for path in sorted(self.path.glob(f"*{RECORDS_SUFFIX}")):
-            n_whole = path.stat().st_size // self._record.itemsize
-            if n_whole:
-                files.append(np.memmap(path, dtype=self._record, mode="r", shape=(n_whole,)))
-                with contextlib.suppress(OSError):
-                    os.utime(path)  # What is used stays; see `shrink`.
-        return tuple(files)
+            file = _RecordFile(path, self._record)
+            for row, key in file.whole_keys():
+                self._places.setdefault(key, (len(self._files), row))
+            self._files.append(file)
+            with contextlib.suppress(OSError):
+                os.utime(path)  # What is used stays; see `shrink`.
 
 
 def _checksum(record: Any) -> int:
     return zlib.crc32(record["values"].tobytes(), zlib.crc32(record["key"].tobytes()))
-
-
-def _is_whole(record: Any) -> bool:
-    return int(record["crc32"]) == _checksum(record)
 
 
 # --- upkeep ----------------------------------------------------------------------------------------------------------
@@ -235,17 +283,36 @@ def shrink(root: Path, limit: int) -> int:
     Returns:
         Bytes that were removed.
     """
-    spaces = [path for path in (root / "features").glob("*") if path.is_dir()]
+    if not (root / "features").is_dir():
+        return 0
+    spaces = [path for path in (root / "features").iterdir() if path.is_dir() and path.name[0] != "."]
     sizes = {path: cache_size(path) for path in spaces}
     excess = sum(sizes.values()) - limit
     removed = 0
     for path in sorted(spaces, key=_last_used):
         if removed >= excess:
             break
-        if not _is_in_use(path):
-            shutil.rmtree(path, ignore_errors=True)  # A training must not fail for what it leaves lying about.
+        if _set_aside(root, path):
             removed += sizes[path]
+    for path in (root / "features").glob(f"{_DROPPED_PREFIX}*"):
+        shutil.rmtree(path, ignore_errors=True)  # A training must not fail for what it leaves lying about.
     return removed
+
+
+def _set_aside(root: Path, space: Path) -> bool:
+    """Take a space out of the cache, so that nobody opens it any more; not one that is in use."""
+    with _locked(root):
+        if _is_in_use(space):
+            return False
+        with contextlib.suppress(OSError):  # Another process was faster, or has a file of it open on Windows.
+            space.replace(space.with_name(f"{_DROPPED_PREFIX}{uuid.uuid4().hex}"))
+            return True
+    return False
+
+
+def _locked(root: Path) -> FileLock:
+    root.mkdir(parents=True, exist_ok=True)
+    return FileLock(root / _LOCK_FILE)
 
 
 def _last_used(space: Path) -> float:
@@ -263,7 +330,8 @@ def _is_in_use(space: Path) -> bool:
     return False
 
 
-def _size_text(n_bytes: int) -> str:
+def size_text(n_bytes: int) -> str:
+    """A size for a person: 1.2 GB, 3.4 MB."""
     return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.1f} MB"
 
 
@@ -284,11 +352,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     root = default_cache_dir()
     try:
         if options.clear:
-            print(f"Removed {_size_text(shrink(root, 0))}")
+            print(f"Removed {size_text(shrink(root, 0))}")
     except OSError as error:
         print(f"core.cache: Expected to clear {root}; {error.strerror}.", file=sys.stderr)
         return 2
-    print(f"{_size_text(cache_size(root))} in {root}")
+    print(f"{size_text(cache_size(root))} in {root}")
     return 0
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import UserError
+from core.precision import AUTO, PRECISIONS
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 DEMO_DATA_DIR = PROJECT_DIR / "data" / "demo"
@@ -20,6 +21,8 @@ DEFAULT_CLASS_NAMES = ("nobody", "everybody", "somebody")
 # VGG16 halves a photo's width five times, so fewer than 32 pixels leave nothing.
 MIN_IMAGE_SIZE = 32
 MAX_IMAGE_SIZE = 1024
+MAX_VIEWS = 100
+FINE_TUNE = ("none", "block5", "block4", "all")
 # Beyond this a number is a slip of the keyboard.
 _MOST = 1_000_000
 
@@ -93,6 +96,14 @@ class TrainConfig:
         0.5, "Network", "share of the hidden units dropped in each step", type=float, metavar="SHARE"
     )
 
+    precision: str = _option(
+        AUTO,
+        "Network",
+        "numbers to compute in; auto takes bfloat16 on processors and float16 on GPUs that are made for it, and "
+        "float32 on others",
+        choices=(AUTO, *PRECISIONS),
+    )
+
     no_cache: bool = _option(
         False, "Cache", "compute all features anew and keep none (MASKBOARD_CACHE names the cache)", action="store_true"
     )
@@ -104,6 +115,25 @@ class TrainConfig:
     batch_size: int = _option(32, "Training", "photos a step", type=int, metavar="N")
     learning_rate: float = _option(1e-3, "Training", "Adam's step size at the start", type=float, metavar="RATE")
     patience: int = _option(10, "Training", "epochs without a better val_loss before it stops", type=int, metavar="N")
+    augment: int = _option(
+        0,
+        "Training",
+        "augmented views a training photo (flipped, turned, zoomed, shifted, brightened a little); each epoch sees one "
+        "view of each photo",
+        type=int,
+        metavar="V",
+    )
+
+    fine_tune: str = _option(
+        "none",
+        "Fine-tuning",
+        "blocks of VGG16 that are trained too, after the head: none, the last one, the last two, or all",
+        choices=FINE_TUNE,
+    )
+    fine_tune_epochs: int = _option(20, "Fine-tuning", "epochs at the most", type=int, metavar="N")
+    fine_tune_learning_rate: float = _option(
+        1e-5, "Fine-tuning", "Adam's step size at the start", type=float, metavar="RATE"
+    )
 
     def __post_init__(self) -> None:
         for option in dataclasses.fields(self):
@@ -164,6 +194,11 @@ _CHECKS = (
     ("batch_size", _is_count, f"1 to {_MOST:,}"),
     ("learning_rate", lambda value: 0 < value < math.inf, "a number above 0"),
     ("patience", _is_count, f"1 to {_MOST:,}"),
+    ("precision", lambda value: value in (AUTO, *PRECISIONS), f"one of {', '.join((AUTO, *PRECISIONS))}"),
+    ("augment", lambda value: 0 <= value <= MAX_VIEWS, f"0 to {MAX_VIEWS}"),
+    ("fine_tune", lambda value: value in FINE_TUNE, f"one of {', '.join(FINE_TUNE)}"),
+    ("fine_tune_epochs", _is_count, f"1 to {_MOST:,}"),
+    ("fine_tune_learning_rate", lambda value: 0 < value < math.inf, "a number above 0"),
 )
 
 # The demo trains in a minute or two on a processor and without any network.

@@ -9,8 +9,9 @@ Two layouts are read:
     DIR/test/...                      unlabelled
 
 Reading goes in two steps, because the second takes seconds: `list_photos` reads folder listings and label files and
-fails at once where there is no dataset; `check_photos` then decodes every photo. Whatever is wrong with one photo is
-a `Problem`, a value that is saved with the run; what is wrong with the whole dataset is a `UserError`.
+fails at once where there is no dataset; `check_photos` then reads every photo, and decodes those whose content the
+cache does not know. Whatever is wrong with one photo is a `Problem`, a value that is saved with the run; what is wrong
+with the whole dataset is a `UserError`.
 """
 
 import json
@@ -23,11 +24,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import numpy as np
 import pandas as pd
 
+from core.cache import PhotoCache, photo_key
 from core.config import DEFAULT_CLASS_NAMES
 from core.errors import UserError
-from core.images import PHOTO_SUFFIXES, PhotoError, PhotoFacts, inspect_photo
+from core.images import DECODING_VERSION, PHOTO_SUFFIXES, PhotoError, PhotoFacts, inspect_photo
 
 Folder = Literal["training", "test"]
 
@@ -157,21 +160,31 @@ def require_trainable(dataset: Dataset) -> None:
             )
 
 
-def check_photos(listing: Listing, advance: Callable[[int], None] = lambda n: None) -> Dataset:
+def open_sizes(cache_root: Path) -> PhotoCache:
+    """The cache of photos that were decoded to their last pixel before: their widths and heights."""
+    return PhotoCache(cache_root, {"layer": "size", "version": DECODING_VERSION}, shape=(2,))
+
+
+def check_photos(
+    listing: Listing, advance: Callable[[int], None] = lambda n: None, sizes: PhotoCache | None = None
+) -> Dataset:
     """Decode every listed photo and keep the usable ones.
 
     Args:
         listing: What `list_photos` found.
         advance: Called with 1 after each photo.
+        sizes: From `open_sizes`, open: a photo that is in there is hashed, but not decoded again.
     """
     usable: list[tuple[Listed, PhotoFacts]] = []
     problems = list(listing.problems)
-    for photo, outcome in _inspect_all(listing):
+    for photo, outcome in _inspect_all(listing, sizes):
         advance(1)
         if isinstance(outcome, PhotoError):
             problems.append(Problem(photo.image, outcome.kind, outcome.detail))
         else:
             usable.append((photo, outcome))
+    if sizes is not None:
+        _keep_sizes([facts for _, facts in usable], sizes)
     samples = _samples_table(usable)
     return Dataset(
         root=listing.root,
@@ -367,15 +380,29 @@ def _case_conflicts(folder: str, names: list[str]) -> list[Problem]:
     return problems
 
 
-def _inspect_all(listing: Listing) -> Iterator[tuple[Listed, PhotoFacts | PhotoError]]:
+def _inspect_all(listing: Listing, sizes: PhotoCache | None) -> Iterator[tuple[Listed, PhotoFacts | PhotoError]]:
+    def known_size(sha256: str) -> tuple[int, int] | None:
+        if sizes is None:
+            return None
+        found, (is_known,) = sizes.find([photo_key(sha256)])
+        return (int(found[:][0, 0]), int(found[:][0, 1])) if is_known else None
+
     def inspect(photo: Listed) -> PhotoFacts | PhotoError:
         try:
-            return inspect_photo(listing.root / photo.image)
+            return inspect_photo(listing.root / photo.image, known_size)
         except PhotoError as error:
             return error
 
     with ThreadPoolExecutor() as pool:  # Pillow's decoders work without Python's lock.
         yield from zip(listing.photos, pool.map(inspect, listing.photos), strict=True)
+
+
+def _keep_sizes(facts: Iterable[PhotoFacts], sizes: PhotoCache) -> None:
+    by_key = {photo_key(photo.sha256): (photo.width, photo.height) for photo in facts}
+    _, is_known = sizes.find(list(by_key))
+    fresh = {key: size for (key, size), known in zip(by_key.items(), is_known, strict=True) if not known}
+    if fresh:
+        sizes.append(list(fresh), np.array(list(fresh.values())))
 
 
 def _samples_table(usable: list[tuple[Listed, PhotoFacts]]) -> pd.DataFrame:

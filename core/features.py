@@ -3,6 +3,9 @@
 The cache is asked first; what it lacks is computed in batches of one fixed size, decoding on other threads meanwhile,
 and kept as it is computed. So a training that was interrupted, or got a hundred new photos, computes the rest only, and
 gets the same bits as one that computed everything.
+
+The network is run piece by piece, cut at the layers that may be cached. So a layer's output is the same bits whether
+it was computed from photos in one go or from the cached output of an earlier layer.
 """
 
 import hashlib
@@ -11,85 +14,229 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from itertools import islice
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import keras
+import ml_dtypes
 import numpy as np
+import psutil
+import tensorflow as tf
 from numpy.typing import NDArray
 
-from core.cache import FeatureCache, Features, photo_key
+from core.augmentation import AUGMENTATION_VERSION, augmented_view
+from core.cache import Features, PhotoCache, photo_key
 from core.errors import UserError
-from core.images import PhotoError, Resize, load_photo, read_photo
+from core.images import DECODING_VERSION, PhotoError, Resize, load_photo, read_photo
+from core.inputs import Inputs
+from core.model import CUTS, IMAGE, cut
 
-# Large enough to keep the processor busy, small enough for VGG16's first feature maps: 0.5 GB at 224 pixels.
-BATCH_SIZE = 16
-# Batches that are decoded ahead of the network.
+# Photos that are decoded ahead of the network, in batches.
 _LOOKAHEAD = 2
+# What a batch's largest feature map, VGG16's first, may take: more is no faster on a processor.
+_MAP_BYTES_ON_CPU = 210_000_000
+_MAP_BYTES_ON_GPU = 1_700_000_000
+_FIRST_MAP_CHANNELS = 64
+_LARGEST_BATCH_ON_CPU = 64
+_LARGEST_BATCH_ON_GPU = 512
+
 Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 
-# Another number where the same photo would come out differently: decoding, resizing, preprocessing.
-_EXTRACTION_VERSION = 1
+# Another number where the same photo would come out differently: resizing, preprocessing, views.
+_EXTRACTION_VERSION = (2, DECODING_VERSION, AUGMENTATION_VERSION)
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo to compute features of: its file, and the hash of the content that it is known to have."""
+    """A photo, or an augmented view of it: its file, the hash of the content that it is known to have, the view."""
 
     path: Path
     sha256: str
+    view: int = 0
+
+    @property
+    def key(self) -> bytes:
+        """What the cache knows it by."""
+        return photo_key(self.sha256, self.view)
 
 
 @dataclass(frozen=True)
-class Extractor:
-    """The frozen part of the network, and how it is fed.
+class Photos:
+    """Photos as the network sees them, decoded when they are asked for.
 
     Attributes:
-        model: From RGB 0-255, shape (n, size, size, 3), to features.
-        resize: How photos are brought to its size.
+        photos: Known to be readable.
+        size: Width and height that they are brought to.
+        resize: How.
     """
 
-    model: keras.Model
+    photos: tuple[Photo, ...]
+    size: int
     resize: Resize
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of one photo's features."""
-        return tuple(self.model.output_shape[1:])
+    def __len__(self) -> int:
+        return len(self.photos)
 
-    def space(self) -> dict[str, Any]:
-        """All that decides a photo's features but the photo, as JSON values."""
-        return {
-            "version": _EXTRACTION_VERSION,
-            "layer": self.model.layers[-1].name,
-            "weights": weights_hash(self.model),
-            "precision": self.model.layers[-1].compute_dtype,
-            "image_size": self.model.input_shape[1],
-            "resize": self.resize,
-            "batch_size": BATCH_SIZE,
-        }
-
-    def compute(self, photos: Sequence[Photo]) -> Iterator[NDArray[np.float32]]:
-        """Features of photos, a batch at a time, in order.
+    def __getitem__(self, photos: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """RGB 0-255 of some of them, shape (n, size, size, 3).
 
         Raises:
             UserError: If a photo is not what it was when its hash was taken.
         """
-        for pixels in _decoded_batches(photos, self._load):
-            features = self.model.predict_on_batch(_padded(pixels))[: len(pixels)]
-            yield np.asarray(features, dtype=np.float32)
+        return next(self.take(photos).batches(max(1, len(photos))), np.empty((0, *self.shape), np.float32))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one photo."""
+        return (self.size, self.size, 3)
+
+    @property
+    def n_bytes(self) -> int:
+        """What all of them take in memory."""
+        return len(self) * 4 * self.size**2 * 3
+
+    def take(self, photos: NDArray[np.integer[Any]]) -> "Photos":
+        """Some of them."""
+        return Photos(tuple(self.photos[index] for index in photos), self.size, self.resize)
+
+    def batches(self, size: int) -> Iterator[NDArray[np.float32]]:
+        """All of them, in order, `size` at a time, decoded ahead on other threads."""
+        with ThreadPoolExecutor() as pool:
+            pending: deque[list[Future[NDArray[np.uint8]]]] = deque()
+            for start in range(0, len(self), size):
+                pending.append([pool.submit(self._load, photo) for photo in self.photos[start : start + size]])
+                if len(pending) > _LOOKAHEAD:
+                    yield _stacked(pending.popleft())
+            while pending:
+                yield _stacked(pending.popleft())
 
     def _load(self, photo: Photo) -> NDArray[np.uint8]:
         try:
             content = read_photo(photo.path)
             if hashlib.sha256(content).hexdigest() != photo.sha256:
                 raise UserError(f"Expected {photo.path} to stay as it is during the training; it was changed.")
-            return load_photo(content, self.model.input_shape[1], self.resize)
+            return augmented_view(load_photo(content, self.size, self.resize), photo.sha256, photo.view)
         except PhotoError as error:
             raise UserError(
                 f"Expected {photo.path} to stay readable during the training; found: {error.detail}."
             ) from None
+
+
+def _stacked(futures: list[Future[NDArray[np.uint8]]]) -> NDArray[np.float32]:
+    return np.stack([future.result() for future in futures]).astype(np.float32)
+
+
+def batch_size_for(image_size: int, n_bytes: int, n_gpus: int) -> int:
+    """Photos a batch on this machine: a power of two, so few that the feature maps fit well into its memory.
+
+    Args:
+        image_size: Width and height of a photo.
+        n_bytes: Bytes a number.
+        n_gpus: GPUs that TensorFlow sees.
+    """
+    if n_gpus:
+        bound, largest = _MAP_BYTES_ON_GPU, _LARGEST_BATCH_ON_GPU
+    else:
+        bound, largest = min(_MAP_BYTES_ON_CPU, psutil.virtual_memory().total // 32), _LARGEST_BATCH_ON_CPU
+    fitting = max(1, bound // (image_size**2 * _FIRST_MAP_CHANNELS * n_bytes))
+    return int(min(2 ** (fitting.bit_length() - 1), largest))
+
+
+@dataclass(frozen=True)
+class FrozenBase:
+    """VGG16's convolutional part as it is when it is applied to photos.
+
+    Attributes:
+        base: From `build_base`; its weights must not change as long as this is used.
+        resize: How photos are brought to its size.
+        batch_size: Photos a batch, always; the last one is filled up.
+    """
+
+    base: keras.Model
+    resize: Resize
+    batch_size: int
+
+    @property
+    def image_size(self) -> int:
+        """Width and height of a photo."""
+        return int(self.base.input_shape[1])
+
+    @property
+    def policy(self) -> str:
+        """Keras' name of the precision."""
+        return str(self.base.get_layer(CUTS[0]).dtype_policy.name)
+
+    def shape(self, layer: str) -> tuple[int, ...]:
+        """Shape of a layer's output for one photo."""
+        return tuple(self.base.get_layer(layer).output.shape[1:])
+
+    def open_cache(self, root: Path, layer: str) -> PhotoCache:
+        """The cache of a layer's output, in the numbers that the layer computes."""
+        space = {
+            "version": _EXTRACTION_VERSION,
+            "layer": layer,
+            "weights": self._weights_hash,
+            "precision": self.policy,
+            "image_size": self.image_size,
+            "resize": self.resize,
+            "batch_size": self.batch_size,
+        }
+        dtype = self.base.get_layer(layer).compute_dtype
+        return PhotoCache(root, space, self.shape(layer), ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
+
+    def extract(
+        self, inputs: Inputs, source: str, layer: str, keys: Sequence[bytes], cache: PhotoCache, progress: Progress
+    ) -> Features:
+        """Take a layer's output from the cache and compute what it lacks.
+
+        Args:
+            inputs: Photos, or the output of an earlier layer for them.
+            source: That layer's name, `image` for photos.
+            layer: The layer's name.
+            keys: What the cache knows the photos by, in the order of `inputs`.
+            cache: From `open_cache`, open.
+            progress: Given the number of photos to compute, a context manager that yields a function to call with the
+                number of photos done since the last call.
+
+        Returns:
+            Features in the order of `inputs`.
+
+        Raises:
+            UserError: If a photo was changed meanwhile, or the features cannot be kept.
+        """
+        features, is_found = cache.find(keys)
+        # A photo that is there twice is computed once.
+        missing = {keys[row]: row for row in np.flatnonzero(~is_found)[::-1]}
+        rows = np.array(sorted(missing.values()), dtype=np.int64)
+        cache.require_space(len(rows))
+        with progress(len(rows)) as advance:
+            done = 0
+            for values in self._apply(inputs.take(rows), source, layer):
+                cache.append([keys[row] for row in rows[done : done + len(values)]], values)
+                done += len(values)
+                advance(len(values))
+        return cache.find(keys)[0] if len(rows) else features
+
+    def _apply(self, inputs: Inputs, source: str, layer: str) -> Iterator[NDArray[Any]]:
+        pieces = [self._piece(*ends) for ends in pairwise(_stops(source, layer))]
+        for batch in inputs.batches(self.batch_size):
+            values = tf.constant(_filled_up(batch, self.batch_size))
+            for piece in pieces:
+                values = piece(values)
+            yield values.numpy()[: len(batch)]
+
+    def _piece(self, source: str, layer: str) -> Callable[[tf.Tensor], tf.Tensor]:
+        model = cut(self.base, source, layer)
+        piece: Callable[[tf.Tensor], tf.Tensor] = tf.function(
+            lambda values: model(values, training=False), autograph=False
+        )
+        return piece
+
+    @cached_property
+    def _weights_hash(self) -> str:
+        return weights_hash(self.base)
 
 
 def weights_hash(model: keras.Model) -> str:
@@ -100,64 +247,12 @@ def weights_hash(model: keras.Model) -> str:
     return digest.hexdigest()
 
 
-def extract(extractor: Extractor, photos: Sequence[Photo], cache: FeatureCache, progress: Progress) -> Features:
-    """Take features from the cache and compute those that it lacks.
-
-    Args:
-        extractor: The frozen part of the network.
-        photos: Photos that are known to be readable.
-        cache: Open, in the extractor's space.
-        progress: Given the number of photos to compute, a context manager that yields a function to call with the
-            number of photos done since the last call.
-
-    Returns:
-        Features in the order of `photos`.
-
-    Raises:
-        UserError: If a photo was changed meanwhile, or the features cannot be kept.
-    """
-    keys = [photo_key(photo.sha256) for photo in photos]
-    features, is_found = cache.find(keys)
-    # A photo that is there twice is computed once.
-    missing = {key: photo for key, photo, found in zip(keys, photos, is_found, strict=True) if not found}
-    cache.require_space(len(missing))
-    with progress(len(missing)) as advance:
-        _compute(extractor, missing, cache, advance)
-    if missing:
-        features, is_found = cache.find(keys)
-    if not is_found.all():
-        raise UserError(f"Expected the features just written in {cache.path}; some are gone. Train again.")
-    return features
+def _stops(source: str, layer: str) -> tuple[str, ...]:
+    """From a layer to a later one, by way of all that may be cached in between."""
+    first = 0 if source == IMAGE else CUTS.index(source) + 1
+    return (source, *CUTS[first : CUTS.index(layer) + 1])
 
 
-def _compute(
-    extractor: Extractor, missing: dict[bytes, Photo], cache: FeatureCache, advance: Callable[[int], None]
-) -> None:
-    if not missing:
-        return
-    keys = iter(missing)
-    for values in extractor.compute(list(missing.values())):
-        cache.append(list(islice(keys, len(values))), values)
-        advance(len(values))
-
-
-def _padded(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Fill the last batch up: one shape for all, so that a photo's bits do not depend on how many follow it."""
-    return np.pad(batch, [(0, BATCH_SIZE - len(batch)), *[(0, 0)] * (batch.ndim - 1)])
-
-
-def _decoded_batches(
-    photos: Sequence[Photo], load: Callable[[Photo], NDArray[np.uint8]]
-) -> Iterator[NDArray[np.float32]]:
-    with ThreadPoolExecutor() as pool:
-        pending: deque[list[Future[Any]]] = deque()
-        for start in range(0, len(photos), BATCH_SIZE):
-            pending.append([pool.submit(load, photo) for photo in photos[start : start + BATCH_SIZE]])
-            if len(pending) > _LOOKAHEAD:
-                yield _stacked(pending.popleft())
-        while pending:
-            yield _stacked(pending.popleft())
-
-
-def _stacked(futures: list[Future[Any]]) -> NDArray[np.float32]:
-    return np.stack([future.result() for future in futures]).astype(np.float32)
+def _filled_up(batch: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """One shape for all batches, so that a photo's bits do not depend on how many follow it."""
+    return np.pad(batch, [(0, size - len(batch)), *[(0, 0)] * (batch.ndim - 1)])

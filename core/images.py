@@ -9,6 +9,7 @@ import hashlib
 import io
 import stat
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,8 @@ PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 # 8,000 x 8,000 pixels take 192 MB as RGB: enough for any camera phone's usual mode, and no decompression bomb.
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 100_000_000
+# Another number where the same file would be decoded or bounded differently.
+DECODING_VERSION = 1
 
 # Only the header is read before our own check of the size, so Pillow's warning at its own bound says nothing more.
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -55,15 +58,20 @@ class PhotoFacts:
     sha256: str
 
 
-def inspect_photo(path: Path) -> PhotoFacts:
+def inspect_photo(path: Path, known_size: Callable[[str], tuple[int, int] | None] = lambda sha256: None) -> PhotoFacts:
     """Decode a photo to its last pixel and measure it.
+
+    Args:
+        path: Its file.
+        known_size: Width and height of a photo that was decoded before, by its hash; None for any other one.
 
     Raises:
         PhotoError: If the photo cannot be used.
     """
     content = read_photo(path)
-    photo = open_photo(content)
-    return PhotoFacts(photo.width, photo.height, len(content), hashlib.sha256(content).hexdigest())
+    sha256 = hashlib.sha256(content).hexdigest()
+    width, height = known_size(sha256) or open_photo(content).size
+    return PhotoFacts(width, height, len(content), sha256)
 
 
 def load_photo(source: Path | bytes, size: int, resize: Resize) -> NDArray[np.uint8]:

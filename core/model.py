@@ -1,16 +1,18 @@
-"""VGG16's convolutional part, a head for it, and both joined into the classifier that is saved.
+"""VGG16's convolutional part, cut where it is wanted, a head for it, and the classifier that is saved.
 
 The network (K. Simonyan, A. Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015) is
 Keras' own. Preprocessing is part of it: photos go in as RGB 0-255, probabilities come out. The joined model is flat,
 one list of layers from pixels to classes, so that any layer can be looked into after it was saved and loaded.
+
+VGG16 is a plain chain of layers. It is cut behind the layers named here, and each piece is a model of its own that
+shares its weights with the whole: what stays frozen runs once a photo, what is tuned starts from what that left.
 """
 
-import hashlib
+import contextlib
 import math
-import socket
 import warnings
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,77 +20,42 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cache import Features
 from core.errors import UserError
+from core.inputs import Inputs
+from core.weights import IMAGENET_FILE, Weights
 
-IMAGENET_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
-IMAGENET_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{IMAGENET_FILE}"
-IMAGENET_MD5 = "6d6bbae143d832006294945121d1f1fc"
-_DOWNLOAD_TIMEOUT_SECONDS = 30.0
 _STATISTICS_BATCH_SIZE = 256
+
+# What goes into the base, and where it is cut.
+IMAGE = "image"
+GAP = "gap"
+CUTS = ("block3_pool", "block4_pool", "block5_pool", GAP)
 # Another network; not HDF5, or damaged; HDF5 of something else; not a .keras file, or damaged.
 _LOADING_ERRORS = (ValueError, OSError, RuntimeError, KeyError, TypeError, zipfile.BadZipFile)
 
 
-@dataclass(frozen=True)
-class Weights:
-    """VGG16's weights: `imagenet`, `random` or a file's name; the file and its SHA-256, unless random."""
-
-    name: str
-    path: Path | None
-    sha256: str | None
-
-
-def find_weights(choice: str) -> Weights:
-    """Find, and for `imagenet` fetch, the weights to start from.
-
-    Args:
-        choice: `imagenet`, `random` or the path of a file.
-
-    Raises:
-        UserError: If they cannot be had; nothing else is taken instead.
-    """
-    if choice == "random":
-        return Weights("random", None, None)
-    path = _fetch_imagenet() if choice == "imagenet" else Path(choice)
-    if not path.is_file():
-        raise UserError(f"Expected --weights to be imagenet, random or a file; there is no file {choice}.")
-    name = choice if choice == "imagenet" else path.name
+@contextlib.contextmanager
+def dtype_policy(name: str) -> Iterator[None]:
+    """Layers built meanwhile compute in Keras' policy of that name."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
     try:
-        with path.open("rb") as file:
-            return Weights(name, path, hashlib.file_digest(file, "sha256").hexdigest())
-    except OSError as error:
-        raise UserError(f"Expected to read the weights in {path}; {error.strerror}.") from None
-
-
-def _fetch_imagenet() -> Path:
-    timeout = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_DOWNLOAD_TIMEOUT_SECONDS)  # Keras' download has none of its own.
-    try:
-        fetched = keras.utils.get_file(IMAGENET_FILE, IMAGENET_URL, cache_subdir="models", file_hash=IMAGENET_MD5)
-        return Path(fetched)
-    except Exception as error:  # Keras raises a bare Exception where a download fails.
-        reason = str(error).removeprefix(f"URL fetch failure on {IMAGENET_URL}: None -- ")
-        raise UserError(
-            f"ImageNet weights could not be fetched from {IMAGENET_URL} ({reason}). Download that file elsewhere and "
-            f"pass it with --weights {IMAGENET_FILE}, or choose --weights FILE with other VGG16 weights, or "
-            "--weights random, which learns less."
-        ) from None
+        yield
     finally:
-        socket.setdefaulttimeout(timeout)
+        keras.config.set_dtype_policy(before)
 
 
 def build_base(weights: Weights, image_size: int) -> keras.Model:
     """VGG16 without its top, preprocessing included, frozen.
 
     Returns:
-        A model from RGB 0-255, shape (n, image_size, image_size, 3), to the last feature map, (n, s, s, 512) with
-        s = image_size // 32.
+        A model from RGB 0-255, shape (n, image_size, image_size, 3), to `gap`, the mean over the last feature map,
+        which is `block5_pool`, (n, s, s, 512) with s = image_size // 32. The mean is taken in float32.
 
     Raises:
         UserError: If the weights' file does not fit.
     """
-    image = keras.Input((image_size, image_size, 3), name="image")
+    image = keras.Input((image_size, image_size, 3), name=IMAGE)
     pixels = keras.applications.vgg16.preprocess_input(image)
     try:
         with warnings.catch_warnings(action="ignore"):  # A dozen lines before the error that says the same.
@@ -98,19 +65,44 @@ def build_base(weights: Weights, image_size: int) -> keras.Model:
             f"Expected {weights.path} to hold the weights of VGG16 without its top, as {IMAGENET_FILE} does; "
             f"{_one_line(error)}"
         ) from None
+    gap = keras.layers.GlobalAveragePooling2D(name=GAP, dtype="float32")(base.output)
+    base = keras.Model(image, gap, name="base")
     base.trainable = False
     return base
 
 
-def build_extractor(base: keras.Model, head: str) -> keras.Model:
-    """The part that is computed once a photo: the base, for the head `gap` with the mean over the feature map."""
-    features = base.output
-    if head == "gap":
-        features = keras.layers.GlobalAveragePooling2D(name="gap")(features)
-    return keras.Model(base.input, features, name="extractor")
+def in_precision(base: keras.Model, policy: str) -> keras.Model:
+    """The base with the same weights, computing in another precision."""
+    with dtype_policy(policy):
+        other = build_base(Weights("random", None, None), base.input_shape[1])
+    other.set_weights(base.get_weights())
+    return other
 
 
-def build_head(features: Features, hidden_units: int, dropout: float, n_classes: int) -> keras.Model:
+def cut(base: keras.Model, source: str, layer: str) -> keras.Model:
+    """A piece of the base, sharing its weights.
+
+    Args:
+        base: From `build_base`.
+        source: Name of the layer whose output goes in; `image` for photos.
+        layer: Name of the layer whose output comes out.
+    """
+    names = [each.name for each in base.layers]
+    if source == IMAGE:
+        return keras.Model(base.input, base.get_layer(layer).output)
+    inputs = outputs = keras.Input(base.get_layer(source).output.shape[1:], name=source)
+    for each in base.layers[names.index(source) + 1 : names.index(layer) + 1]:
+        outputs = each(outputs)
+    return keras.Model(inputs, outputs)
+
+
+def unfreeze(piece: keras.Model) -> None:
+    """Let the weights of a piece be learnt."""
+    for layer in piece.layers:  # Setting it on the model does not reach layers that were frozen one by one.
+        layer.trainable = True
+
+
+def build_head(features: Inputs, hidden_units: int, dropout: float, n_classes: int) -> keras.Model:
     """The fully connected part that is learnt: features -> K probabilities.
 
     Args:
@@ -135,7 +127,7 @@ def build_head(features: Features, hidden_units: int, dropout: float, n_classes:
     return keras.Model(inputs, outputs, name="head")
 
 
-def channel_statistics(features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def channel_statistics(features: Inputs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and variance of each channel over photos and places, shape (n_channels,) each, in two passes."""
     n = len(features) * math.prod(features.shape[:-1])
     mean = sum(_over_channels(batch) for batch in features.batches(_STATISTICS_BATCH_SIZE)) / n
@@ -147,12 +139,12 @@ def _over_channels(batch: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     return np.asarray(batch.reshape(-1, batch.shape[-1]).sum(axis=0, dtype=np.float64))
 
 
-def join(extractor: keras.Model, head: keras.Model) -> keras.Model:
-    """The classifier: extractor and head as one flat model that shares their weights."""
-    outputs = extractor.output
+def join(part: keras.Model, head: keras.Model) -> keras.Model:
+    """A piece of the base and the head behind it as one flat model that shares their weights."""
+    outputs = part.output
     for layer in head.layers[1:]:  # The first is the head's input.
         outputs = layer(outputs)
-    return keras.Model(extractor.input, outputs, name="maskboard")
+    return keras.Model(part.input, outputs, name="maskboard")
 
 
 def load_model(path: Path) -> Any:

@@ -7,7 +7,17 @@ from collections.abc import Callable, Iterator
 
 from rich.console import Console, RenderableType
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -42,8 +52,13 @@ class Report:
         self._errors.print(f"[yellow]Warning:[/yellow] {escape(text)}")
 
     @contextlib.contextmanager
-    def progress(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+    def progress(self, what: str, total: int, unit: str = "") -> Iterator[Callable[[int], None]]:
         """Show how far something is.
+
+        Args:
+            what: What is done.
+            total: Number of steps.
+            unit: What a step is, if steps a second mean something to a person: "photos".
 
         Yields:
             A function to call with the number of steps done since the last call.
@@ -51,24 +66,25 @@ class Report:
         if self._quiet:
             yield lambda n: None
         elif self._console.is_terminal:
-            with self._bar() as bar:
+            with self._bar(unit) as bar:
                 task = bar.add_task(what, total=total)
                 yield lambda n: bar.advance(task, n)
         else:
-            yield from self._lines(what, total)
+            yield from self._lines(what, total, unit)
 
-    def _bar(self) -> Progress:
+    def _bar(self, unit: str) -> Progress:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
+            *([_RateColumn(unit)] if unit else []),
             TimeElapsedColumn(),
             TextColumn("ETA"),
             TimeRemainingColumn(),
         )
         return Progress(*columns, console=self._console)
 
-    def _lines(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+    def _lines(self, what: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
         started = last_line = time.monotonic()
         done = 0
 
@@ -79,7 +95,25 @@ class Report:
             if now - last_line >= _SECONDS_BETWEEN_LINES and 0 < done < total:
                 last_line = now
                 left = (now - started) * (total - done) / done
-                self.say(f"{what}: {done} of {total}, about {left:.0f} s left")
+                rate = f", {_rate_text(done / (now - started), unit)}" if unit else ""
+                self.say(f"{what}: {done} of {total}{rate}, about {left:.0f} s left")
 
         yield advance
-        self.say(f"{what}: {done} of {total} in {time.monotonic() - started:.1f} s")
+        seconds = time.monotonic() - started
+        rate = f", {_rate_text(done / seconds, unit)}" if unit and done else ""
+        self.say(f"{what}: {done} of {total} in {seconds:.1f} s{rate}")
+
+
+class _RateColumn(ProgressColumn):
+    """Steps a second."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        return Text(_rate_text(task.finished_speed or task.speed or 0.0, self._unit))
+
+
+def _rate_text(rate: float, unit: str) -> str:
+    return f"{rate:.1f} {unit}/s"

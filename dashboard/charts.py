@@ -126,7 +126,14 @@ def curves(histories: Mapping[str, pd.DataFrame], metric: Literal["loss", "accur
                 y=history[column].tolist(),
                 mode="lines" if len(history) > 1 else "markers",
                 line={"color": colour(index), "dash": dash},
-                hovertemplate=f"epoch %{{x}}: {metric} %{{y:.3f}}<extra>{name}, {label}</extra>",
+                customdata=history["stage"].map(_STAGE_WORDS),
+                hovertemplate=f"epoch %{{x}}, %{{customdata}}: {metric} %{{y:.3f}}<extra>{name}, {label}</extra>",
+            )
+        for start in stage_starts(history):
+            figure.add_vline(
+                x=start + 0.5,
+                line={"color": colour(index), "dash": "dash", "width": 1},
+                annotation={"text": "fine-tuning", "xanchor": "left", "yanchor": "top"},
             )
         best = best_epoch(history)
         figure.add_scatter(
@@ -147,6 +154,13 @@ def curves(histories: Mapping[str, pd.DataFrame], metric: Literal["loss", "accur
 
 
 _SPLIT_WORDS = {"train": "training", "val": "validation"}
+_STAGE_WORDS = {"head": "head", "fine_tune": "fine-tuning"}
+
+
+def stage_starts(history: pd.DataFrame) -> list[int]:
+    """Rows at which another stage begins than the row before."""
+    stages = history["stage"].tolist()
+    return [row for row in range(1, len(stages)) if stages[row] != stages[row - 1]]
 
 
 def best_epoch(history: pd.DataFrame) -> int:

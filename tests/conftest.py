@@ -14,6 +14,7 @@ from core.config import TrainConfig
 from core.dataset import PROBLEM_KINDS, Dataset, check_photos, list_photos, require_trainable
 from core.report import Report
 from core.runs import Run, read_run
+from core.weights import find_weights
 
 # The mean colour of each class's photos: easy to tell apart, also for random weights.
 COLOURS = ((170, 60, 60), (60, 170, 60), (60, 60, 170))
@@ -93,6 +94,7 @@ def tiny_config(data: Path, runs_dir: Path, name: str | None = None, epochs: int
         hidden_units=64,
         batch_size=8,
         learning_rate=0.003,
+        precision="float32",
         quiet=True,
     )
 
@@ -101,7 +103,8 @@ def train_quietly(config: TrainConfig) -> Path:
     """Train as the command line does, without a word."""
     from core.training import train
 
-    return train(config, list_photos(config.data, config.class_names), Report(quiet=True))
+    listing = list_photos(config.data, config.class_names)
+    return train(config, listing, find_weights(config.weights), Report(quiet=True))
 
 
 def photo_pixels(label: int, seed: int) -> NDArray[np.uint8]:

@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
-from core.cache import FeatureCache, cache_size, default_cache_dir, main, photo_key, shrink
+from core.cache import PhotoCache, cache_size, default_cache_dir, main, photo_key, shrink
 from core.config import PROJECT_DIR
 from core.errors import UserError
 
@@ -17,8 +18,8 @@ KEYS = [photo_key(f"photo {n}") for n in range(5)]
 VALUES = np.arange(10, dtype=np.float32).reshape(5, 2)
 
 
-def cache(root: Path, **space: Any) -> FeatureCache:
-    return FeatureCache(root, SPACE | space, shape=(2,))
+def cache(root: Path, **space: Any) -> PhotoCache:
+    return PhotoCache(root, SPACE | space, shape=(2,))
 
 
 def keep(root: Path, photos: slice = slice(None), **space: Any) -> None:
@@ -112,8 +113,8 @@ def test_two_writers_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
 def test_a_writer_that_was_killed_leaves_whole_records(tmp_path: Path) -> None:
     """Killed while it writes as fast as it can: every record that is found is right."""
     code = (
-        "import sys, pathlib, numpy as np; from core.cache import FeatureCache, photo_key\n"
-        "with FeatureCache(pathlib.Path(sys.argv[1]), {}, (1000,)) as cache:\n"
+        "import sys, pathlib, numpy as np; from core.cache import PhotoCache, photo_key\n"
+        "with PhotoCache(pathlib.Path(sys.argv[1]), {}, (1000,)) as cache:\n"
         "    for n in range(10**9):\n"
         "        cache.append([photo_key(str(n))], np.full((1, 1000), n, np.float32))\n"
         "        if n == 20: print('ready', flush=True)\n"
@@ -123,7 +124,7 @@ def test_a_writer_that_was_killed_leaves_whole_records(tmp_path: Path) -> None:
         assert writer.stdout is not None
         writer.stdout.readline()
         writer.kill()
-    with FeatureCache(tmp_path, {}, (1000,)) as opened:
+    with PhotoCache(tmp_path, {}, (1000,)) as opened:
         features, is_there = opened.find([photo_key(str(n)) for n in range(10_000)])
         n_found = int(is_there.sum())
         assert n_found > 20 and is_there[:n_found].all()
@@ -187,10 +188,60 @@ def test_shrinking_never_drops_what_is_in_use(tmp_path: Path) -> None:
     assert shrink(tmp_path, 0) > 0
 
 
+def test_a_space_that_is_opened_while_others_are_dropped_stays(tmp_path: Path) -> None:
+    """One process drops all it may, over and over; what another one opens meanwhile is never gone under it."""
+    code = (
+        "import sys, pathlib; from core.cache import shrink\n"
+        "print('ready', flush=True)\n"
+        "while True: shrink(pathlib.Path(sys.argv[1]), 0)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=PROJECT_DIR, stdout=subprocess.PIPE
+    ) as dropper:
+        assert dropper.stdout is not None
+        dropper.stdout.readline()
+        for _ in range(200):
+            with cache(tmp_path) as opened:
+                opened.append(KEYS, VALUES)
+                features, is_there = opened.find(KEYS)
+                assert is_there.all() and np.array_equal(features[:], VALUES)
+        assert dropper.poll() is None
+        dropper.kill()
+
+
+def test_what_a_killed_dropping_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    keep(tmp_path)
+    cache(tmp_path).path.rename(tmp_path / "features" / ".dropped-0")
+    assert shrink(tmp_path, 10**9) == 0
+    assert not list((tmp_path / "features").iterdir())
+
+
+def test_values_in_half_precision_are_kept_in_half_the_bytes(tmp_path: Path) -> None:
+    values = VALUES.astype(ml_dtypes.bfloat16)
+    with PhotoCache(tmp_path, {}, (2,), ml_dtypes.bfloat16) as opened:
+        opened.append(KEYS, values)
+    with PhotoCache(tmp_path, {}, (2,), ml_dtypes.bfloat16) as opened:
+        features, is_there = opened.find(KEYS)
+        assert is_there.all()
+        assert features[:].dtype == np.float32
+        assert np.array_equal(features[:], values.astype(np.float32))
+    assert record_files(tmp_path)[0].stat().st_size == 5 * (36 + 4)
+
+
+def test_a_file_cut_off_while_it_is_used_is_noticed(tmp_path: Path) -> None:
+    keep(tmp_path)
+    with cache(tmp_path) as opened:
+        features, _ = opened.find(KEYS)
+        (file,) = record_files(tmp_path)
+        file.write_bytes(file.read_bytes()[:-1])
+        with pytest.raises(OSError, match="cut off"):
+            features[:]
+
+
 def test_a_marker_of_a_dead_process_protects_nothing(tmp_path: Path) -> None:
     code = (
-        "import os, sys, pathlib; from core.cache import FeatureCache\n"
-        "FeatureCache(pathlib.Path(sys.argv[1]), {}, (1,)).__enter__(); os._exit(1)\n"
+        "import os, sys, pathlib; from core.cache import PhotoCache\n"
+        "PhotoCache(pathlib.Path(sys.argv[1]), {}, (1,)).__enter__(); os._exit(1)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=PROJECT_DIR, check=False)
     assert shrink(tmp_path, 0) > 0

@@ -12,6 +12,7 @@ def history(val_losses: list[float]) -> pd.DataFrame:
     n = len(val_losses)
     return pd.DataFrame(
         {
+            "stage": "head",
             "epoch": range(n),
             "loss": [1.0 - 0.1 * epoch for epoch in range(n)],
             "accuracy": [0.1 * epoch for epoch in range(n)],
@@ -59,6 +60,15 @@ def test_curves_count_epochs_from_one_and_mark_the_lowest_val_loss() -> None:
     assert train.x == (1, 2, 3)
     assert validation.y == (0.9, 0.7, 0.8)
     assert (best.x, best.y) == ((2,), (0.7,))
+
+
+def test_a_line_marks_where_fine_tuning_begins() -> None:
+    table = history([0.9, 0.7, 0.6]).assign(stage=["head", "head", "fine_tune"])
+    figure = charts.curves({"run": table}, "loss")
+    (line,) = figure.layout.shapes
+    assert line.x0 == line.x1 == 2.5
+    assert figure.layout.annotations[0].text == "fine-tuning"
+    assert not charts.curves({"run": history([0.9, 0.7])}, "loss").layout.shapes
 
 
 def test_best_epoch_of_the_accuracy_is_that_of_the_val_loss() -> None:

@@ -5,12 +5,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from core import images
 from core.config import DEFAULT_CLASS_NAMES
 from core.dataset import (
+    Dataset,
     check_photos,
     count_by_kind,
     list_photos,
     natural_key,
+    open_sizes,
 )
 from core.errors import UserError
 from tests.conftest import (
@@ -87,6 +90,40 @@ def test_progress_counts_every_listed_photo(data: Path) -> None:
     steps: list[int] = []
     check_photos(list_photos(data), steps.append)
     assert steps == [1] * 11
+
+
+def test_a_photo_that_was_decoded_before_is_hashed_but_not_decoded_again(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check() -> Dataset:
+        with open_sizes(tmp_path / "cache") as sizes:
+            return check_photos(list_photos(data), sizes=sizes)
+
+    decoded: list[bytes] = []
+    open_photo = images.open_photo
+
+    def spying_open(content: bytes) -> object:
+        decoded.append(content)
+        return open_photo(content)
+
+    monkeypatch.setattr(images, "open_photo", spying_open)
+    first = check()
+    assert len(decoded) == 11
+    second = check()
+    assert len(decoded) == 11
+    pd.testing.assert_frame_equal(second.samples, first.samples)
+    make_photo(data / "training" / "10000.jpg", label=2, seed=77)
+    changed = check()
+    assert len(decoded) == 12
+    assert changed.samples["sha256"].iloc[0] != first.samples["sha256"].iloc[0]
+
+
+def test_a_photo_that_cannot_be_used_is_reported_every_time(data: Path, tmp_path: Path) -> None:
+    (data / "training" / "10000.jpg").write_bytes(b"no photo")
+    for _ in range(2):
+        with open_sizes(tmp_path / "cache") as sizes:
+            (problem,) = check_photos(list_photos(data), sizes=sizes).problems
+        assert (problem.image, problem.kind) == ("training/10000.jpg", "not_a_photo")
 
 
 # --- one folder per class --------------------------------------------------------------------------------------------

@@ -1,6 +1,4 @@
-import hashlib
 import io
-import socket
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,18 +11,8 @@ import pytest
 from core.cache import Features
 from core.errors import UserError
 from core.images import load_photo
-from core.model import (
-    IMAGENET_FILE,
-    IMAGENET_MD5,
-    IMAGENET_URL,
-    Weights,
-    build_base,
-    build_extractor,
-    build_head,
-    find_weights,
-    join,
-    load_model,
-)
+from core.model import CUTS, GAP, IMAGE, build_base, build_head, cut, in_precision, join, load_model, unfreeze
+from core.weights import Weights, find_weights
 from tests.conftest import make_photo
 
 RANDOM = Weights("random", None, None)
@@ -51,54 +39,13 @@ def photos() -> Any:
 
 @pytest.fixture(scope="module", params=["gap", "flatten"])
 def parts(base: Any, photos: Any, request: pytest.FixtureRequest) -> tuple[Any, Any]:
-    """An extractor and a head for it."""
-    extractor = build_extractor(base, request.param)
+    """A piece of the base and a head for it."""
+    extractor = cut(base, IMAGE, GAP if request.param == "gap" else "block5_pool")
     features = Features.of(extractor.predict(photos, verbose=0))
     return extractor, build_head(features, hidden_units=8, dropout=0.5, n_classes=3)
 
 
-# --- weights ---------------------------------------------------------------------------------------------------------
-
-
-def test_random_weights_need_no_file() -> None:
-    assert find_weights("random") == RANDOM
-
-
-def test_a_file_of_weights_is_known_by_its_name_and_hash(tmp_path: Path) -> None:
-    path = tmp_path / "mine.weights.h5"
-    path.write_bytes(b"weights")
-    assert find_weights(str(path)) == Weights("mine.weights.h5", path, hashlib.sha256(b"weights").hexdigest())
-
-
-def test_a_missing_file_of_weights_is_named(tmp_path: Path) -> None:
-    assert "there is no file" in refusal(tmp_path / "absent.h5")
-    assert str(tmp_path) in refusal(tmp_path), "nor is a folder one"
-
-
-def test_imagenet_weights_are_fetched_once_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def get_file(name: str, url: str, *, file_hash: str, **options: Any) -> str:
-        assert (name, url, file_hash) == (IMAGENET_FILE, IMAGENET_URL, IMAGENET_MD5)
-        assert socket.getdefaulttimeout() is not None, "a network that drops packets would hang it for ever"
-        (tmp_path / name).write_bytes(b"weights")
-        return str(tmp_path / name)
-
-    monkeypatch.setattr(keras.utils, "get_file", get_file)
-    weights = find_weights("imagenet")
-    assert (weights.name, weights.path) == ("imagenet", tmp_path / IMAGENET_FILE)
-    assert weights.sha256 == hashlib.sha256(b"weights").hexdigest()
-
-
-def test_imagenet_weights_that_cannot_be_fetched_stop_with_every_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    def get_file(*args: Any, **options: Any) -> str:
-        raise Exception(f"URL fetch failure on {IMAGENET_URL}: None -- [Errno -2] Name or service not known")
-
-    monkeypatch.setattr(keras.utils, "get_file", get_file)
-    message = refusal("imagenet")
-    assert message.count(IMAGENET_URL) == 1
-    assert "[Errno -2] Name or service not known" in message
-    for way_out in (f"--weights {IMAGENET_FILE}", "--weights FILE", "--weights random"):
-        assert way_out in message
-    assert socket.getdefaulttimeout() is None
+# --- weights that do not fit ------------------------------------------------------------------------------------------
 
 
 def test_saved_weights_of_the_base_give_the_same_base(base: Any, photos: Any, tmp_path: Path) -> None:
@@ -150,33 +97,64 @@ def _datasets(file: Any) -> list[str]:
     return names
 
 
-# --- base and extractor ----------------------------------------------------------------------------------------------
+# --- the base and its pieces -----------------------------------------------------------------------------------------
 
 
 def test_preprocessing_is_inside(base: Any, photos: Any) -> None:
     plain = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
     plain.set_weights(base.get_weights())
     expected = plain.predict(keras.applications.vgg16.preprocess_input(photos.copy()), verbose=0)
-    assert base.predict(photos, verbose=0) == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    assert cut(base, IMAGE, "block5_pool").predict(photos, verbose=0) == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
 def test_the_base_is_frozen(base: Any) -> None:
     assert base.trainable_weights == []
-    assert build_extractor(base, "gap").trainable_weights == []
+    assert cut(base, "block4_pool", GAP).trainable_weights == []
 
 
-@pytest.mark.parametrize(("head", "shape"), [("gap", (None, 512)), ("flatten", (None, 1, 1, 512))])
-def test_an_extractor_gives_what_the_head_sees(base: Any, head: str, shape: tuple[int | None, ...]) -> None:
-    assert build_extractor(base, head).output_shape == shape
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [("block3_pool", (4, 4, 256)), ("block4_pool", (2, 2, 512)), ("block5_pool", (1, 1, 512)), (GAP, (512,))],
+)
+def test_the_base_can_be_cut_behind_a_block(base: Any, layer: str, shape: tuple[int, ...]) -> None:
+    assert layer in CUTS
+    assert cut(base, IMAGE, layer).output_shape == (None, *shape)
+
+
+@pytest.mark.parametrize("layer", CUTS[:-1])
+def test_two_pieces_are_the_whole(base: Any, photos: Any, layer: str) -> None:
+    below = cut(base, IMAGE, layer).predict(photos, verbose=0)
+    above = cut(base, layer, GAP).predict(below, verbose=0)
+    assert above == pytest.approx(base.predict(photos, verbose=0), rel=1e-4, abs=1e-6)
+
+
+def test_a_piece_shares_its_weights_with_the_base() -> None:
+    base = build_base(RANDOM, 32)
+    piece = cut(base, "block4_pool", GAP)
+    unfreeze(piece)
+    assert len(piece.trainable_weights) == 6, "three convolutions of block 5, kernel and bias each"
+    piece.trainable_weights[0].assign(piece.trainable_weights[0] * 0)
+    assert not np.asarray(base.get_layer("block5_conv1").kernel).any()
 
 
 def test_gap_is_the_mean_over_the_feature_map(photos: Any) -> None:
     base = build_base(RANDOM, 64)
     large = np.repeat(np.repeat(photos, 2, axis=1), 2, axis=2)
-    feature_map = base.predict(large, verbose=0)
+    feature_map = cut(base, IMAGE, "block5_pool").predict(large, verbose=0)
     assert feature_map.shape == (6, 2, 2, 512)
-    pooled = build_extractor(base, "gap").predict(large, verbose=0)
-    assert pooled == pytest.approx(feature_map.mean(axis=(1, 2)), rel=1e-4, abs=1e-6)
+    assert base.predict(large, verbose=0) == pytest.approx(feature_map.mean(axis=(1, 2)), rel=1e-4, abs=1e-6)
+
+
+def test_in_another_precision_the_weights_are_the_same(base: Any, photos: Any) -> None:
+    other = in_precision(base, "mixed_bfloat16")
+    pairs = zip(base.get_weights(), other.get_weights(), strict=True)
+    assert all(a.dtype == b.dtype == np.float32 and np.array_equal(a, b) for a, b in pairs)
+    assert other.get_layer("block5_conv3").compute_dtype == "bfloat16"
+    assert other.get_layer(GAP).compute_dtype == "float32", "the mean is taken in full precision"
+    assert keras.config.dtype_policy().name == "float32", "nothing else is touched"
+    features, expected = other.predict(photos, verbose=0), base.predict(photos, verbose=0)
+    assert not np.array_equal(features, expected)
+    assert np.abs(features - expected).mean() < 0.02 * np.abs(expected).mean()
 
 
 # --- head ------------------------------------------------------------------------------------------------------------
@@ -268,6 +246,6 @@ def _empty_zip() -> bytes:
 def test_learnt_weights_give_finite_features(real_weights: Path, tmp_path: Path) -> None:
     base = build_base(find_weights(str(real_weights)), 64)
     pixels = load_photo(make_photo(tmp_path / "photo.jpg"), 64, "squash")[None].astype(np.float32)
-    features = build_extractor(base, "gap").predict(pixels, verbose=0)
+    features = base.predict(pixels, verbose=0)
     assert np.isfinite(features).all()
     assert features.std() > 0

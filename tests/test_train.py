@@ -115,7 +115,7 @@ def test_an_error_of_our_own_keeps_its_traceback(data: Path, monkeypatch: pytest
 
     monkeypatch.setattr("core.training.train", fail)
     with pytest.raises(ZeroDivisionError):
-        train.main(["--data", str(data)])
+        train.main(["--data", str(data), "--weights", "random"])
 
 
 def test_a_failing_training_says_why_on_one_line(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
@@ -123,7 +123,7 @@ def test_a_failing_training_says_why_on_one_line(data: Path, monkeypatch: pytest
         raise UserError("Expected photos; found none.")
 
     monkeypatch.setattr("core.training.train", fail)
-    assert train.main(["--data", str(data)]) == 2
+    assert train.main(["--data", str(data), "--weights", "random"]) == 2
     assert capsys.readouterr().err == "train.py: Expected photos; found none.\n"
 
 
@@ -154,7 +154,7 @@ def test_ctrl_c_is_exit_code_130(data: Path, monkeypatch: pytest.MonkeyPatch, ca
         raise KeyboardInterrupt
 
     monkeypatch.setattr("core.training.train", interrupt)
-    assert train.main(["--data", str(data)]) == 130
+    assert train.main(["--data", str(data), "--weights", "random"]) == 130
     assert capsys.readouterr().err == "train.py: interrupted\n"
 
 

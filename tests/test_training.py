@@ -10,7 +10,7 @@ import pytest
 
 from core import training
 from core.evaluation import confusion_matrix, summarise
-from core.features import Extractor, Photo
+from core.features import FrozenBase, Photo, Photos
 from core.images import load_photo
 from core.model import load_model
 from core.runs import (
@@ -68,7 +68,7 @@ def test_a_run_says_what_it_was_trained_on_and_how(trained_run: Run, tiny_datase
     assert info["config"]["data"] == str(tiny_dataset)
     assert trained_run.class_names == ("nobody", "everybody", "somebody")
     assert len(info["dataset_fingerprint"]) == len(info["split_hash"]) == 64
-    assert info["precision"]["name"] == "float32" and info["precision"]["reason"] and info["device"]
+    assert info["precision"] == {"name": "float32", "reason": "asked for"} and info["device"]
 
 
 def test_random_weights_are_owned_up_to(trained_run: Run) -> None:
@@ -202,7 +202,7 @@ def test_tensorboard_reads_the_same_history(trained_run: Run, part: str, name: s
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray
 
-    events = EventAccumulator(str(trained_run.path / "tensorboard" / part)).Reload()
+    events = EventAccumulator(str(trained_run.path / "tensorboard" / "head" / part)).Reload()
     history = read_history(trained_run.path / "history.csv")
     assert [event.step for event in events.Tensors(name)] == history["epoch"].tolist()
     values = [make_ndarray(event.tensor_proto).item() for event in events.Tensors(name)]
@@ -213,12 +213,12 @@ def test_tensorboard_reads_the_same_history(trained_run: Run, part: str, name: s
 def again_from_the_cache(tiny_dataset: Path, trained_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The training of `trained_run` over again, with the frozen part of the network out of reach."""
 
-    def refuse(extractor: Extractor, computed: list[Photo]) -> Iterator[Any]:
-        assert not computed
+    def refuse(frozen: FrozenBase, inputs: Photos, source: str, layer: str) -> Iterator[Any]:
+        assert not len(inputs)
         return iter(())
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Extractor, "compute", refuse)
+        patch.setattr(FrozenBase, "_apply", refuse)
         return read_run(train_quietly(tiny_config(tiny_dataset, tmp_path_factory.mktemp("again"))))
 
 
@@ -233,14 +233,14 @@ class Uncached:
 @pytest.fixture(scope="module")
 def uncached(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Uncached:
     photos: list[Photo] = []
-    compute = Extractor.compute
+    apply = FrozenBase._apply
 
-    def spying_compute(extractor: Extractor, computed: list[Photo]) -> Any:
-        photos.extend(computed)
-        return compute(extractor, computed)
+    def spying_apply(frozen: FrozenBase, inputs: Photos, source: str, layer: str) -> Any:
+        photos.extend(inputs.photos)
+        return apply(frozen, inputs, source, layer)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Extractor, "compute", spying_compute)
+        patch.setattr(FrozenBase, "_apply", spying_apply)
         config = replace(tiny_config(tiny_dataset, tmp_path_factory.mktemp("uncached")), no_cache=True)
         return Uncached(read_run(train_quietly(config)), photos)
 
@@ -322,3 +322,130 @@ def test_the_best_epochs_weights_are_kept(hopeless_run: Run) -> None:
     metrics = read_json(hopeless_run.path / "metrics.json")
     assert metrics["log_loss"] == pytest.approx(best["val_loss"], rel=1e-4)
     assert metrics["accuracy"] == pytest.approx(best["val_accuracy"], rel=1e-4)
+
+
+# --- fine-tuning and augmented views ---------------------------------------------------------------------------------
+
+
+def layer_weights(run: Run, name: str) -> Any:
+    return load_model(run.path / "model.keras").get_layer(name).get_weights()
+
+
+def assert_saved_model_agrees(run: Run, tolerance: float) -> None:
+    table = predictions(run)
+    photos = np.stack([load_photo(run.dataset_dir / image, 32, "squash") for image in table["image"]])
+    found = load_model(run.path / "model.keras").predict(photos.astype(np.float32), verbose=0)
+    assert found == pytest.approx(table[["prob_0", "prob_1", "prob_2"]].to_numpy(), abs=tolerance)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A run with fine-tuning and views, and which photos went through the network from which layer on."""
+
+    run: Run
+    computed: dict[tuple[str, str], int]
+    photos: list[Photo]
+
+
+def tune(data: Path, folder: Path, **options: Any) -> Tuned:
+    computed: dict[tuple[str, str], int] = {}
+    photos: list[Photo] = []
+    apply = FrozenBase._apply
+
+    def spying_apply(frozen: FrozenBase, inputs: Any, source: str, layer: str) -> Any:
+        computed[source, layer] = len(inputs)
+        photos.extend(inputs.photos if isinstance(inputs, Photos) else [])
+        return apply(frozen, inputs, source, layer)
+
+    # One epoch of the head leaves something to be learnt; random weights bear small steps only.
+    config = replace(tiny_config(data, folder, epochs=1), learning_rate=3e-4, fine_tune_epochs=2, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FrozenBase, "_apply", spying_apply)
+        return Tuned(read_run(train_quietly(config)), computed, photos)
+
+
+@pytest.fixture(scope="module")
+def tuned(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Tuned:
+    folder = tmp_path_factory.mktemp("tuned")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MASKBOARD_CACHE", str(folder / "cache"))
+        return tune(tiny_dataset, folder, fine_tune="block5", augment=2)
+
+
+def test_the_history_has_both_stages(tuned: Tuned) -> None:
+    history = read_history(tuned.run.path / "history.csv")
+    assert history["stage"].tolist() == ["head", "fine_tune", "fine_tune"]
+    assert history["epoch"].tolist() == [0, 0, 1]
+    assert set(tuned.run.info["stage_seconds"]) == {"photos", "features", "head", "fine_tune"}
+
+
+def test_fine_tuning_changes_its_block_and_no_other(tuned: Tuned, trained_run: Run) -> None:
+    def same(name: str) -> bool:
+        pairs = zip(layer_weights(tuned.run, name), layer_weights(trained_run, name), strict=True)
+        return all(np.array_equal(a, b) for a, b in pairs)
+
+    assert not any(same(f"block5_conv{n}") for n in (1, 2, 3))
+    assert all(same(name) for name in ("block1_conv1", "block3_conv3", "block4_conv1", "block4_conv3"))
+
+
+def test_the_saved_model_is_the_whole_tuned_network(tuned: Tuned) -> None:
+    assert_saved_model_agrees(tuned.run, 1e-4)
+
+
+def test_only_photos_that_are_learnt_from_get_views(tuned: Tuned) -> None:
+    sides = dict(zip(predictions(tuned.run)["image"], predictions(tuned.run)["split"], strict=True))
+    samples = read_samples(tuned.run.path / "samples.csv")
+    sha256s = {split: {s for i, s in zip(samples["image"], samples["sha256"], strict=True) if sides.get(i) == split}
+               for split in ("train", "val")}  # fmt: skip
+    views = {view: {photo.sha256 for photo in tuned.photos if photo.view == view} for view in (0, 1, 2)}
+    assert views[0] == set(samples["sha256"])
+    assert views[1] == views[2] == sha256s["train"]
+
+
+def test_the_block_that_is_tuned_starts_from_what_the_others_left(tuned: Tuned) -> None:
+    n = len(tuned.photos)
+    assert tuned.computed == {("image", "block4_pool"): n, ("block4_pool", "gap"): n}
+
+
+def test_tuning_again_computes_no_frozen_block_and_gives_the_same_bytes(
+    tuned: Tuned, tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASKBOARD_CACHE", str(tuned.run.path.parent / "cache"))
+    again = tune(tiny_dataset, tmp_path, fine_tune="block5", augment=2)
+    assert set(again.computed.values()) == {0}
+    for name in ("predictions.csv", "submission.csv"):
+        assert (again.run.path / name).read_bytes() == (tuned.run.path / name).read_bytes()
+
+
+@pytest.mark.parametrize(("depth", "source"), [("block4", "block3_pool"), ("all", "image")])
+def test_more_blocks_can_be_tuned(tiny_dataset: Path, tmp_path: Path, depth: str, source: str) -> None:
+    tuned = tune(tiny_dataset, tmp_path, fine_tune=depth, head="flatten")
+    assert (source, "block5_pool") in tuned.computed
+    assert_saved_model_agrees(tuned.run, 1e-4)
+
+
+def test_tuning_that_makes_it_worse_is_undone(tiny_dataset: Path, trained_run: Run, tmp_path: Path) -> None:
+    config = replace(tiny_config(tiny_dataset, tmp_path), fine_tune="block5", fine_tune_learning_rate=0.3)
+    run = read_run(train_quietly(replace(config, fine_tune_epochs=1)))
+    assert "Fine-tuning did not lower val_loss" in run.info["notices"][-1]
+    expected = (trained_run.path / "predictions.csv").read_bytes()
+    table, before = predictions(run), read_predictions(trained_run.path / "predictions.csv", 3)
+    assert expected and np.allclose(table["confidence"], before["confidence"], atol=1e-5)
+    assert_saved_model_agrees(run, 1e-4)
+
+
+# --- precision -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("precision", "fine_tune"), [("bfloat16", "none"), ("bfloat16", "block5"), ("float16", "all")])
+def test_in_half_precision_the_saved_model_is_close_to_the_predictions_and_says_how_close(
+    tiny_dataset: Path, tmp_path: Path, precision: str, fine_tune: str
+) -> None:
+    run = tune(tiny_dataset, tmp_path, precision=precision, fine_tune=fine_tune).run
+    found = run.info["precision"]
+    assert (found["name"], found["reason"]) == (precision, "asked for")
+    assert found["saved_model"]["n_images"] == 31 + 4
+    assert 0 < found["saved_model"]["largest_difference"] < 0.05
+    assert_saved_model_agrees(run, 0.05)
+    policies = {layer.dtype_policy.name for layer in load_model(run.path / "model.keras").layers}
+    assert policies == {"float32"}

@@ -12,6 +12,7 @@ from core.dataset import list_photos
 from core.errors import UserError
 from core.report import Report
 from core.runs import list_runs, read_history, read_run
+from core.weights import find_weights
 from tests.conftest import read_labels, tiny_config, train_quietly, write_labels
 
 
@@ -87,7 +88,7 @@ def test_warnings_name_the_first_problems_and_count_the_rest(
     def stop(*args: Any) -> None:
         raise UserError("far enough")
 
-    monkeypatch.setattr(training, "build_extractor", stop)
+    monkeypatch.setattr(training, "_freeze", stop)
     write_labels(data, read_labels(data) | {f"absent{n}.jpg": 0 for n in range(12)})
     with pytest.raises(UserError, match="far enough"):
         train_quietly(tiny_config(data, runs_dir, "odd"))
@@ -106,6 +107,6 @@ def test_a_loss_that_is_no_number_any_more_says_what_to_do(data: Path, runs_dir:
 
 def test_class_names_are_no_markup(data: Path, runs_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = replace(tiny_config(data, runs_dir, "markup", epochs=1), class_names=("[/x]", "[red]b", ":smile:"))
-    training.train(config, list_photos(config.data, config.class_names), Report())
+    training.train(config, list_photos(config.data, config.class_names), find_weights("random"), Report())
     out = capsys.readouterr().out
     assert all(name in out for name in ("[/x]", "[red]b", ":smile:"))

@@ -10,8 +10,8 @@ from dashboard import charts, data
 from dashboard.page import escaped, open_page, progress_text
 
 HOW_TO_READ = (
-    "Loss and accuracy after each epoch: training dotted, validation solid, the star marks the epoch whose weights "
-    "were kept. Solid rising while dotted falls means overfitting."
+    "Loss and accuracy after each epoch: training dotted, validation solid. The star marks the epoch whose weights "
+    "were kept, a dashed upright line the begin of fine-tuning. Solid rising while dotted falls means overfitting."
 )
 
 

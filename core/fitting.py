@@ -1,0 +1,216 @@
+"""Fit a network to photos, or to what the frozen part made of them, and write the history down epoch by epoch."""
+
+import itertools
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from core import runs
+from core.errors import UserError
+from core.inputs import Inputs
+from core.runs import RunWriter
+
+# Features of the head `gap` for 100,000 photos; larger ones are read from disk batch by batch.
+_MAX_BYTES_IN_MEMORY = 250_000_000
+# A step of a small head takes milliseconds, much of it on the way from Python to TensorFlow and back. Steps of one
+# execution cannot be interrupted.
+_MAX_STEPS_PER_EXECUTION = 512
+_RATE_OPTIONS = {"head": "--learning-rate", "fine_tune": "--fine-tune-learning-rate"}
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Photos with their labels, each in one or several views.
+
+    Attributes:
+        inputs: What the network sees of them.
+        views: The rows of `inputs` that show a photo, the photo as it is first; shape (n_photos, n_views).
+        labels: Class indices, shape (n_photos,).
+    """
+
+    inputs: Inputs
+    views: NDArray[np.int64]
+    labels: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, inputs: Inputs, views: NDArray[np.int64], labels: NDArray[np.int64]) -> "Examples":
+        """Some of many photos, without the inputs of the others."""
+        return cls(inputs.take(views.ravel()), np.arange(views.size).reshape(views.shape), labels)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def originals(self) -> Inputs:
+        """The photos as they are, without views."""
+        return self.inputs.take(self.views[:, 0])
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How to fit.
+
+    Attributes:
+        learning_rate: Adam's step size at the start; halved after half of `patience` without a better val_loss.
+        epochs: At the most.
+        batch_size: Photos a step.
+        patience: Epochs without a better val_loss before it stops.
+        seed: Decides the order of the photos and which view of each an epoch sees.
+        scale_loss: Whether the loss is scaled, so that float16's gradients do not vanish.
+    """
+
+    learning_rate: float
+    epochs: int
+    batch_size: int
+    patience: int
+    seed: int
+    scale_loss: bool = False
+
+
+class History:
+    """The rows of `history.csv`, which is rewritten whole after each epoch."""
+
+    def __init__(self, run: RunWriter) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self._run = run
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Add an epoch."""
+        self.rows.append(row)
+        self._run.write_table(runs.HISTORY_FILE, pd.DataFrame(self.rows, columns=list(runs.HISTORY_COLUMNS)))
+
+
+def fit(
+    network: keras.Model,
+    training: Examples,
+    validation: Examples,
+    schedule: Schedule,
+    stage: str,
+    history: History,
+    callbacks: list[keras.callbacks.Callback],
+) -> dict[str, Any]:
+    """Fit a network; it is left with the weights of the epoch with the lowest val_loss.
+
+    An epoch sees each photo once, in one of its views.
+
+    Args:
+        network: From inputs to K probabilities.
+        training: What it learns from.
+        validation: What decides when to stop and which weights to keep.
+        schedule: How to fit.
+        stage: As it stands in the history.
+        history: Gets a row an epoch.
+        callbacks: Called as well.
+
+    Returns:
+        The history's row of the epoch that was kept.
+
+    Raises:
+        UserError: If the loss is not a number any more.
+    """
+    adam = keras.optimizers.Adam(schedule.learning_rate)
+    small = _fits_in_memory(training.inputs)
+    n_steps = -(-len(training) // schedule.batch_size)
+    network.compile(
+        optimizer=keras.optimizers.LossScaleOptimizer(adam) if schedule.scale_loss else adam,
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        steps_per_execution=min(n_steps, _MAX_STEPS_PER_EXECUTION) if small else 1,
+        auto_scale_loss=False,
+    )
+    writer = _HistoryWriter(stage, history)
+    network.fit(
+        _batches(training, schedule.batch_size, schedule.seed),
+        validation_data=_batches(validation, schedule.batch_size, None),
+        epochs=schedule.epochs,
+        shuffle=False,  # `_batches` does.
+        verbose=0,
+        callbacks=[
+            keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=max(1, schedule.patience // 2)),
+            keras.callbacks.EarlyStopping(patience=schedule.patience, restore_best_weights=True),
+            keras.callbacks.TerminateOnNaN(),
+            writer,
+            *callbacks,
+        ],
+    )
+    if not all(math.isfinite(row["loss"]) and math.isfinite(row["val_loss"]) for row in writer.rows):
+        raise UserError(
+            f"Expected a finite loss; it is not a number any more after epoch {len(writer.rows)}. "
+            f"Lower {_RATE_OPTIONS[stage]}, which is {schedule.learning_rate}."
+        )
+    return min(writer.rows, key=lambda row: row["val_loss"])
+
+
+def _fits_in_memory(inputs: Inputs) -> bool:
+    return inputs.n_bytes <= _MAX_BYTES_IN_MEMORY
+
+
+def _batches(examples: Examples, size: int, seed: int | None) -> tf.data.Dataset:
+    """Inputs and labels, a batch at a time.
+
+    Args:
+        examples: The photos.
+        size: Photos a batch.
+        seed: Decides the order and the views, others in each epoch; None leaves the photos as they are.
+    """
+    epochs = itertools.count()
+
+    def one_epoch() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        n_photos, n_views = examples.views.shape
+        if seed is None:
+            return examples.views[:, 0], examples.labels
+        random = np.random.default_rng([seed, next(epochs)])
+        order = random.permutation(n_photos)
+        return examples.views[order, random.integers(n_views, size=n_photos)], examples.labels[order]
+
+    def rows_and_labels(_: tf.Tensor) -> tf.data.Dataset:
+        rows, labels = tf.numpy_function(one_epoch, (), (tf.int64, tf.int64))
+        return tf.data.Dataset.from_tensor_slices((tf.ensure_shape(rows, [None]), tf.ensure_shape(labels, [None])))
+
+    read = _reader(examples.inputs)
+    dataset = tf.data.Dataset.range(1).flat_map(rows_and_labels).batch(size)
+    dataset = dataset.map(lambda rows, labels: (read(rows), labels)).prefetch(2)
+    return dataset.apply(tf.data.experimental.assert_cardinality(-(-len(examples) // size)))
+
+
+def _reader(inputs: Inputs) -> Callable[[tf.Tensor], tf.Tensor]:
+    """From rows to inputs: within TensorFlow if they are few, otherwise from disk."""
+    if _fits_in_memory(inputs):
+        table = tf.constant(inputs[np.arange(len(inputs))])
+        return lambda rows: tf.gather(table, rows)
+    shape = [None, *inputs.shape]
+    return lambda rows: tf.ensure_shape(tf.numpy_function(inputs.__getitem__, (rows,), tf.float32), shape)
+
+
+class _HistoryWriter(keras.callbacks.Callback):
+    def __init__(self, stage: str, history: History) -> None:
+        super().__init__()
+        self.rows: list[dict[str, Any]] = []
+        self._stage, self._history = stage, history
+        self._started = self._learning_rate = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._started = time.monotonic()
+        self._learning_rate = float(self.model.optimizer.learning_rate)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        measured = {key: (logs or {})[key] for key in ("loss", "accuracy", "val_loss", "val_accuracy")}
+        seconds = round(time.monotonic() - self._started, 4)
+        row = {"stage": self._stage, "fold": -1, "epoch": epoch} | measured
+        row |= {"learning_rate": self._learning_rate, "seconds": seconds}
+        self.rows.append(row)
+        self._history.add(row)
+
+
+def predict(network: keras.Model, inputs: Inputs) -> NDArray[np.float32]:
+    """Probabilities, shape (n_photos, K)."""
+    about_a_million_numbers = max(1, 2**20 // math.prod(inputs.shape))
+    batches = [network.predict_on_batch(batch) for batch in inputs.batches(about_a_million_numbers)]
+    return np.concatenate([np.empty((0, network.output_shape[-1]), np.float32), *batches])

@@ -1,0 +1,139 @@
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from core import fitting
+from core.cache import Features
+from core.errors import UserError
+from core.fitting import Examples, History, Schedule, fit, predict
+from core.runs import RunWriter, read_history
+from tests.conftest import tiny_config
+
+N, K = 40, 3
+SCHEDULE = Schedule(learning_rate=0.01, epochs=4, batch_size=8, patience=10, seed=0)
+
+
+class Seen(keras.layers.Layer):
+    """Passes inputs on and remembers the first number of each that it saw in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[int] = []
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        import tensorflow as tf
+
+        if training:
+            tf.numpy_function(lambda values: self.rows.extend(values[:, 0].astype(int).tolist()), (inputs,), ())
+        return inputs
+
+
+def network(seen: Seen | None = None) -> Any:
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((4,))
+    outputs = keras.layers.Dense(K, activation="softmax")((seen or Seen())(inputs))
+    return keras.Model(inputs, outputs)
+
+
+def features(n: int = N) -> Features:
+    """Each photo's first number is its row; the second one tells its class."""
+    values = np.zeros((n, 4), np.float32)
+    values[:, 0] = np.arange(n)
+    values[np.arange(n), 1 + np.arange(n) % K] = 1
+    return Features.of(values)
+
+
+def examples(n: int = N, n_views: int = 1) -> Examples:
+    """View v of photo p is row p + v * n, and looks like it but for the row."""
+    inputs = features(n * n_views)
+    views = np.arange(n)[:, None] + n * np.arange(n_views)
+    return Examples(inputs, views, np.arange(n, dtype=np.int64) % K)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Any:
+    with RunWriter.create(tiny_config(tmp_path, tmp_path / "runs", "run")) as writer:
+        yield writer
+
+
+def epochs_seen(run: RunWriter, n_views: int = 1, schedule: Schedule = SCHEDULE) -> list[list[int]]:
+    """The rows that each epoch saw."""
+    seen = Seen()
+    fit(network(seen), examples(n_views=n_views), examples(), schedule, "head", History(run), [])
+    # The network is built by a look at a batch, or a few of them, before the first epoch.
+    rows = seen.rows[-N * schedule.epochs :]
+    return [rows[start : start + N] for start in range(0, len(rows), N)]
+
+
+def test_an_epoch_sees_each_photo_once_in_an_order_of_its_own(run: RunWriter) -> None:
+    epochs = epochs_seen(run)
+    assert all(sorted(epoch) == list(range(N)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 4
+
+
+def test_the_order_is_decided_by_the_seed(run: RunWriter) -> None:
+    assert epochs_seen(run) == epochs_seen(run)
+    assert epochs_seen(run) != epochs_seen(run, schedule=Schedule(0.01, 4, 8, 10, seed=1))
+
+
+def test_an_epoch_sees_each_photo_in_one_of_its_views(run: RunWriter) -> None:
+    epochs = epochs_seen(run, n_views=3)
+    assert all(sorted(row % N for row in epoch) == list(range(N)) for epoch in epochs)
+    views = {row // N for epoch in epochs for row in epoch}
+    assert views == {0, 1, 2}
+
+
+def test_inputs_read_from_disk_train_to_the_same_bits(run: RunWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    def weights() -> Any:
+        trained = network()
+        fit(trained, examples(), examples(), SCHEDULE, "head", History(run), [])
+        return trained.get_weights()
+
+    in_memory = weights()
+    monkeypatch.setattr(fitting, "_MAX_BYTES_IN_MEMORY", 0)
+    assert all(np.array_equal(a, b) for a, b in zip(weights(), in_memory, strict=True))
+
+
+def test_two_stages_stand_in_one_history(run: RunWriter) -> None:
+    history = History(run)
+    fit(network(), examples(), examples(), SCHEDULE, "head", history, [])
+    kept = fit(network(), examples(), examples(), Schedule(1e-3, 2, 8, 10, 0), "fine_tune", history, [])
+    table = read_history(run.path / "history.csv")
+    assert table["stage"].tolist() == ["head"] * 4 + ["fine_tune"] * 2
+    assert table["epoch"].tolist() == [0, 1, 2, 3, 0, 1]
+    assert kept["stage"] == "fine_tune"
+    assert kept["val_loss"] == table["val_loss"][4:].min()
+
+
+def test_the_weights_of_the_best_epoch_are_kept(run: RunWriter) -> None:
+    trained, inputs = network(), examples().inputs
+    labels = np.random.default_rng(0).integers(0, K, N)  # Nothing to be learnt: it soon gets worse.
+    validation = Examples(inputs, np.arange(N)[:, None], labels)
+    kept = fit(trained, examples(), validation, Schedule(0.3, 12, 8, 3, 0), "head", History(run), [])
+    table = read_history(run.path / "history.csv")
+    loss = -np.log(predict(trained, inputs)[np.arange(N), labels]).mean()
+    assert loss == pytest.approx(kept["val_loss"], rel=1e-3)
+    assert kept["val_loss"] == table["val_loss"].min() < table["val_loss"].iloc[-1]
+
+
+@pytest.mark.parametrize(("stage", "option"), [("head", "--learning-rate"), ("fine_tune", "--fine-tune-learning-rate")])
+def test_a_loss_that_is_no_number_names_the_option_to_lower(run: RunWriter, stage: str, option: str) -> None:
+    with pytest.raises(UserError, match=f"Lower {option}, which is"):
+        fit(network(), examples(), examples(), Schedule(1e38, 4, 8, 10, 0), stage, History(run), [])
+
+
+def test_a_scaled_loss_learns_the_same(run: RunWriter) -> None:
+    scaled = Schedule(0.01, 4, 8, 10, 0, scale_loss=True)
+    plain = fit(network(), examples(), examples(), SCHEDULE, "head", History(run), [])
+    found = fit(network(), examples(), examples(), scaled, "head", History(run), [])
+    assert found["val_loss"] == pytest.approx(plain["val_loss"], rel=1e-3)
+
+
+def test_predictions_stand_in_the_order_of_the_inputs() -> None:
+    trained = network()
+    inputs = features()
+    assert predict(trained, inputs) == pytest.approx(np.asarray(trained(inputs[:])), abs=1e-6)
+    assert predict(trained, inputs.take(np.array([], dtype=np.int64))).shape == (0, K)
