@@ -18,8 +18,8 @@ from core.errors import UserError
 from core.inputs import Inputs
 from core.runs import RunWriter
 
-# Features of the head `gap` for 100,000 photos; larger ones are read from disk batch by batch.
-_MAX_BYTES_IN_MEMORY = 250_000_000
+# Features of the head `gap` for 50,000 photos; larger ones are read from disk batch by batch.
+_MAX_BYTES_IN_MEMORY = 100_000_000
 # A step of a small head takes milliseconds, much of it on the way from Python to TensorFlow and back. Steps of one
 # execution cannot be interrupted.
 _MAX_STEPS_PER_EXECUTION = 512

@@ -1,0 +1,73 @@
+"""What the benchmarks share: running `train.py` in a process of its own, and saying on what machine."""
+
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from core.config import PROJECT_DIR
+from core.precision import choose_precision, read_cpu_flags
+
+WORK_DIR = Path(tempfile.gettempdir()) / "maskboard-benchmarks"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a process took: seconds on the clock, bytes at its peak (resident, the largest ever)."""
+
+    seconds: float
+    peak_bytes: int
+    output: str
+
+
+def run_process(command: Sequence[str | Path], **environment: str | Path) -> Measured:
+    """Run a command to its end.
+
+    Raises:
+        SystemExit: If it fails; its output is printed.
+    """
+    variables = {**os.environ, **{name: str(value) for name, value in environment.items()}}
+    with tempfile.TemporaryFile() as log:
+        started = time.monotonic()
+        process = subprocess.Popen(list(map(str, command)), cwd=PROJECT_DIR, env=variables, stdout=log, stderr=log)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        log.seek(0)
+        output = log.read().decode(errors="replace")
+    if process.returncode:
+        sys.exit(f"{' '.join(map(str, command))} failed:\n{output}")
+    unit = 1 if sys.platform == "darwin" else 1024
+    return Measured(seconds, usage.ru_maxrss * unit, output)
+
+
+def train(data: Path, cache: Path, *options: str | int | float) -> Measured:
+    """Run `train.py` on a dataset with a cache; the run folder is made in the benchmarks' own place."""
+    command: list[str | Path] = [sys.executable, PROJECT_DIR / "train.py", "--data", data]
+    command += ["--runs-dir", WORK_DIR / "runs"]
+    return run_process([*command, *map(str, options)], MASKBOARD_CACHE=cache)
+
+
+def machine() -> str:
+    """One line on processor and versions."""
+    precision = choose_precision("auto", [], read_cpu_flags())
+    packages = ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras", "pillow"))
+    return (
+        f"{_processor()}, {os.cpu_count()} cores; fastest precision {precision.name} ({precision.reason}); "
+        f"Python {platform.python_version()}, {packages}"
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
