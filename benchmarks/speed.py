@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     shutil.rmtree(cache, ignore_errors=True)
     arguments = ("--weights", weights, "--precision", options.precision)
     empty = train(data, cache, *arguments)
-    full = train(data, cache, *arguments, "--seed", 1)
+    full = train(data, cache, *arguments, "--split-seed", 1)
     peer_weights = [] if weights == "random" else ["--weights", weights]
     peer = run_process([sys.executable, "-m", "benchmarks.usual_way", data, *peer_weights])
     found = re.search(r"seconds an epoch: ([\d.]+)", peer.output)
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"{'':44} {'seconds':>9} {'ratio':>7} {'peak GB':>8}")
     print(f"{f'the usual way, {N_EPOCHS} x one epoch of {found[1]} s':44} {usual:9.1f} {1:7.1f} "
           f"{peer.peak_bytes / 1e9:8.2f}")  # fmt: skip
-    for name, run in (("train.py, empty cache", empty), ("train.py, features cached, another seed", full)):
+    for name, run in (("train.py, empty cache", empty), ("train.py, features cached, other split", full)):
         print(f"{name:44} {run.seconds:9.1f} {usual / run.seconds:7.1f} {run.peak_bytes / 1e9:8.2f}")
     print(
         *re.findall(r"^(?:Computing features|Reading photos|Training the head).* in .*$", empty.output, re.M), sep="\n"

@@ -228,9 +228,11 @@ class FrozenBase:
             yield values.numpy()[: len(batch)]
 
     def _piece(self, source: str, layer: str) -> Callable[[tf.Tensor], tf.Tensor]:
+        """A compiled part of the base. Float32 holds what the others compute exactly, so that is what is passed on."""
         model = cut(self.base, source, layer)
-        piece: Callable[[tf.Tensor], tf.Tensor] = tf.function(
-            lambda values: model(values, training=False), autograph=False
+        compiled = tf.function(lambda values: tf.cast(model(values, training=False), tf.float32), autograph=False)
+        piece: Callable[[tf.Tensor], tf.Tensor] = compiled.get_concrete_function(
+            tf.TensorSpec((self.batch_size, *model.input_shape[1:]), tf.float32)
         )
         return piece
 
