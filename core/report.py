@@ -99,6 +99,8 @@ class Report:
                 self.say(f"{what}: {done} of {total}{rate}, about {left:.0f} s left")
 
         yield advance
+        if not total:
+            return
         seconds = time.monotonic() - started
         rate = f", {_rate_text(done / seconds, unit)}" if unit and done else ""
         self.say(f"{what}: {done} of {total} in {seconds:.1f} s{rate}")

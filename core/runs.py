@@ -116,7 +116,7 @@ class RunWriter:
 
     @contextlib.contextmanager
     def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Record a stage's progress while it goes and its seconds when it is done.
+        """Record a stage's progress while it goes and its seconds when it is done; those of a second time are added.
 
         Args:
             name: For a person: "features".
@@ -134,7 +134,7 @@ class RunWriter:
 
         self.update(progress={"stage": name, "done": 0, "total": total})
         yield advance
-        seconds = round(time.monotonic() - started, 3)
+        seconds = round(self._info["stage_seconds"].get(name, 0.0) + time.monotonic() - started, 3)
         self.update(progress=None, stage_seconds=self._info["stage_seconds"] | {name: seconds})
 
     def _write_progress(self, stage: str, done: int, total: int) -> None:

@@ -239,15 +239,15 @@ def _inputs(job: _Job, frozen: FrozenBase, cache: Path, photos: Photos) -> Itera
     """
     keys = [photo.key for photo in photos.photos]
 
-    @contextlib.contextmanager
-    def progress(n_missing: int) -> Iterator[Callable[[int], None]]:
-        job.report.say(f"Features: {n_missing} of {len(keys)} photos to compute, the others are known")
-        with job.stage("features", n_missing, "photos") as advance:
-            yield advance
-
     with contextlib.ExitStack() as spaces:
 
         def extract(inputs: Inputs, source: str, layer: str) -> Features:
+            @contextlib.contextmanager
+            def progress(n_missing: int) -> Iterator[Callable[[int], None]]:
+                job.report.say(f"Features ({layer}): {len(keys) - n_missing} known, {n_missing} to compute")
+                with job.stage("features", n_missing, "photos") as advance:
+                    yield advance
+
             space = spaces.enter_context(frozen.open_cache(cache, layer))
             return frozen.extract(inputs, source, layer, keys, space, progress)
 

@@ -19,6 +19,8 @@ def train_until(config: TrainConfig, is_time: Callable[[], bool]) -> None:
     """Train in a process of its own and kill it, with SIGKILL where there is one, as soon as it is time."""
     options = ["--data", config.data, "--runs-dir", config.runs_dir, "--name", config.name, "--epochs", config.epochs]
     options += ["--weights", "random", "--image-size", "32", "--hidden-units", config.hidden_units]
+    options += ["--fine-tune", config.fine_tune, "--fine-tune-epochs", config.fine_tune_epochs]
+    options += ["--precision", config.precision, "--patience", config.patience]
     command = [sys.executable, str(PROJECT_DIR / "train.py"), *map(str, options)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 120
@@ -33,32 +35,37 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_dataset(tmp_path_factory.mktemp("killed") / "data", per_class=40, n_test=2)
 
 
+def config_of(photos: Path, runs_dir: Path, name: str, endless: str = "") -> TrainConfig:
+    """A short training with fine-tuning; one stage of it can be made endless."""
+    config = tiny_config(photos, runs_dir, name, epochs=10**6 if endless == "head" else 2)
+    n_epochs = 10**6 if endless == "fine_tune" else 2
+    return replace(config, fine_tune="block5", fine_tune_epochs=n_epochs, patience=10**6 if endless else 10)
+
+
 @pytest.fixture(scope="module")
 def undisturbed(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    config = replace(tiny_config(photos, tmp_path_factory.mktemp("undisturbed"), epochs=3), no_cache=True)
+    config = replace(config_of(photos, tmp_path_factory.mktemp("undisturbed"), "undisturbed"), no_cache=True)
     return (train_quietly(config) / "predictions.csv").read_bytes()
 
 
-@pytest.mark.parametrize("moment", ["while it computes features", "while it trains the head"])
+@pytest.mark.parametrize("stage", ["features", "head", "fine_tune"])
 def test_run_again_it_gives_the_predictions_of_an_undisturbed_one_to_the_byte(
-    photos: Path, undisturbed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+    photos: Path, undisturbed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     monkeypatch.setenv("MASKBOARD_CACHE", str(tmp_path / "cache"))
     runs_dir = tmp_path / "runs"
 
-    def is_computing_features() -> bool:
-        return any(path.stat().st_size for path in (tmp_path / "cache").rglob("*.records"))
+    def is_time() -> bool:
+        if stage == "features":
+            # The first is of the photos' sizes.
+            return sum(path.stat().st_size > 0 for path in (tmp_path / "cache").rglob("*.records")) > 1
+        history = runs_dir / "killed" / "history.csv"
+        return history.exists() and f"\n{stage}," in history.read_text(encoding="utf-8")
 
-    def is_training_the_head() -> bool:
-        return (runs_dir / "killed" / "history.csv").exists()
-
-    is_features = moment == "while it computes features"
-    # So many epochs that it is still at it.
-    config = tiny_config(photos, runs_dir, "killed", epochs=3 if is_features else 1000)
-    train_until(config, is_computing_features if is_features else is_training_the_head)
+    train_until(config_of(photos, runs_dir, "killed", endless=stage), is_time)
 
     assert read_run(runs_dir / "killed").state == "died"
-    again = train_quietly(tiny_config(photos, runs_dir, "again", epochs=3))
+    again = train_quietly(config_of(photos, runs_dir, "again"))
     assert (again / "predictions.csv").read_bytes() == undisturbed
     assert [run.name for run in list_runs(runs_dir)[0]] == ["again", "killed"]
     assert not list_runs(runs_dir)[1]

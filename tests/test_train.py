@@ -127,6 +127,17 @@ def test_a_failing_training_says_why_on_one_line(data: Path, monkeypatch: pytest
     assert capsys.readouterr().err == "train.py: Expected photos; found none.\n"
 
 
+def test_weights_that_are_not_there_are_told_without_waiting_for_tensorflow(data: Path) -> None:
+    program = (
+        "import sys, train\n"
+        f"code = train.main(['--data', {str(data)!r}, '--weights', 'absent.h5'])\n"
+        "sys.exit(99 if 'tensorflow' in sys.modules else code)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT_DIR, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "there is no file absent.h5" in done.stderr
+
+
 def test_from_the_shell_too_nothing_but_that_line_is_seen(tmp_path: Path) -> None:
     command = [sys.executable, str(PROJECT_DIR / "train.py"), "--data", str(tmp_path / "absent")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)

@@ -132,12 +132,14 @@ def training_text(predictions: pd.DataFrame, highest: float) -> str:
 
 def facts(run: Run) -> str:
     """Where and how a run was trained, in one line."""
-    weights = run.info.get("weights")
+    weights, precision = run.info.get("weights"), run.info.get("precision")
     seconds = run.info.get("stage_seconds")
     parts = [str(run.info["created"])[:16].replace("T", " ") + " UTC"]
     if isinstance(weights, dict):
         parts.append(f"weights {weights.get('name')}")
     parts.append(str(run.info.get("device", "")))
+    if isinstance(precision, dict):
+        parts.append(str(precision.get("name")))
     if isinstance(seconds, dict) and seconds:
         stages = ", ".join(f"{stage} {took:.0f} s" for stage, took in seconds.items())
         parts.append(f"{sum(seconds.values()):.0f} s ({stages})")

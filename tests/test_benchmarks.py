@@ -1,0 +1,47 @@
+"""The benchmarks measure; here is only shown that what they stand on works."""
+
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from benchmarks.dataset import SIZE, make_dataset
+from benchmarks.measure import machine
+from core.config import PROJECT_DIR
+from core.dataset import check_photos, list_photos
+
+MODULES = sorted(path.stem for path in (PROJECT_DIR / "benchmarks").glob("*.py") if path.stem != "__init__")
+COMMANDS = [name for name in MODULES if name != "measure"]
+
+
+def test_a_dataset_of_any_size_can_be_made(tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", n_photos=7, n_test=2)
+    dataset = check_photos(list_photos(data))
+    assert not dataset.problems, "no two photos are alike"
+    assert len(dataset.samples) == 9
+    assert json.loads((data / "train_gt.json").read_text())["10004.jpg"] == 1
+    assert Image.open(data / "training" / "10000.jpg").size == SIZE
+
+
+def test_its_photos_are_decided_by_their_numbers(tmp_path: Path) -> None:
+    few, more = (make_dataset(tmp_path / str(n), n_photos=n) / "training" for n in (2, 4))
+    assert all((few / name).read_bytes() == (more / name).read_bytes() for name in ("10000.jpg", "10001.jpg"))
+
+
+def test_the_machine_is_described() -> None:
+    assert "cores" in machine() and "tensorflow" in machine()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_benchmark_says_how_it_is_used(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        importlib.import_module(f"benchmarks.{name}").main(["--help"])
+    assert stopped.value.code == 0
+    assert f"python -m benchmarks.{name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_benchmark_is_in_their_readme(name: str) -> None:
+    assert f"python -m benchmarks.{name}" in (PROJECT_DIR / "benchmarks" / "README.md").read_text(encoding="utf-8")
