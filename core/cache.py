@@ -2,6 +2,7 @@
 
     <cache>/features/<space>/space.json           what it holds: layer, image size, weights, ...
     <cache>/features/<space>/<writer>.records     one process's values, in the order computed
+    <cache>/features/<space>/<...>.in-use         locked by a process as long as it uses the space
     <cache>/lock                                  held for the moment in which a space is opened or dropped
 
 A *space* is named after a hash of everything that decides a value but the photo itself. Within it every process
@@ -31,15 +32,14 @@ from typing import Any, BinaryIO, Protocol, Self
 
 import numpy as np
 import platformdirs
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from numpy.typing import DTypeLike, NDArray
 
 from core.errors import UserError
-from core.processes import is_alive, this_process
 
 RECORDS_SUFFIX = ".records"
 SPACE_FILE = "space.json"
-IN_USE_PREFIX = "in-use-"
+IN_USE_SUFFIX = ".in-use"
 _DROPPED_PREFIX = ".dropped-"
 _LOCK_FILE = "lock"
 _KEY_BYTES = 32
@@ -135,10 +135,6 @@ class Features:
         """Those of some of the photos, still unread."""
         return Features(self.shape, self._sources, self._places[photos])
 
-    def in_memory(self) -> "Features":
-        """The same, read now."""
-        return Features.of(self[:])
-
     @classmethod
     def of(cls, values: NDArray[np.float32]) -> "Features":
         """Features that are in memory, shape (n_photos, *shape)."""
@@ -174,16 +170,17 @@ class PhotoCache:
         self._mine = self.path / f"{uuid.uuid4().hex}{RECORDS_SUFFIX}"
         self._writer: BinaryIO | None = None
         self._n_written = 0
-        self._in_use = self.path / f"{IN_USE_PREFIX}{uuid.uuid4().hex}.json"
+        # The system unlocks it when the process ends, however that comes about.
+        self._in_use = FileLock(self.path / f"{uuid.uuid4().hex}{IN_USE_SUFFIX}")
         self._files: list[_RecordFile] = []
         self._places: dict[bytes, tuple[int, int]] = {}
 
     def __enter__(self) -> Self:
         with _locked(self._root):  # From here on `shrink` leaves this space alone.
             self.path.mkdir(parents=True, exist_ok=True)
-            self._in_use.write_text(json.dumps(this_process()), encoding="utf-8")
+            self._in_use.acquire()
         if not (self.path / SPACE_FILE).exists():
-            unfinished = self._in_use.with_suffix(".unfinished")
+            unfinished = self._mine.with_suffix(".unfinished")
             unfinished.write_text(json.dumps(self._description, indent=1), encoding="utf-8")
             unfinished.replace(self.path / SPACE_FILE)
         self._read_keys()
@@ -192,9 +189,11 @@ class PhotoCache:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._writer is not None:
-            self._writer.close()
-        self._in_use.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # What a full disk refused was reported when it was appended.
+            if self._writer is not None:
+                self._writer.close()
+        self._in_use.release()
+        Path(self._in_use.lock_file).unlink(missing_ok=True)
 
     def find(self, keys: Sequence[bytes]) -> tuple[Features, NDArray[np.bool_]]:
         """Look photos up, among what was there when the space was opened and what was appended since.
@@ -208,6 +207,11 @@ class PhotoCache:
         found = np.array([self._places.get(key, (-1, -1)) for key in keys], dtype=np.int64).reshape(-1, 2)
         return Features(self.shape, tuple(self._files), found), found[:, 0] >= 0
 
+    def everything(self) -> dict[bytes, NDArray[np.float32]]:
+        """All values by key; for spaces whose values are small."""
+        keys = list(self._places)
+        return dict(zip(keys, self.find(keys)[0][:], strict=True))
+
     def require_space(self, n_photos: int) -> None:
         """Make sure that the disk has room for the values of that many photos.
 
@@ -220,7 +224,7 @@ class PhotoCache:
             raise UserError(
                 f"Expected {size_text(needed + _SPARE_BYTES)} of free disk for features in {self.path.parent}; found "
                 f"{size_text(free)}. Free some, run `python -m core.cache --clear`, or name another place in "
-                "MASKBOARD_CACHE."
+                "MASKBOARD_CACHE (with --no-cache: in --runs-dir)."
             )
 
     def append(self, keys: Sequence[bytes], values: NDArray[Any]) -> None:
@@ -267,9 +271,10 @@ def _checksum(record: Any) -> int:
 def cache_size(root: Path) -> int:
     """Bytes that the cache takes."""
     total = 0
-    for path in root.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):  # Another process may clear meanwhile.
-            total += path.stat().st_size if path.is_file() else 0
+    for folder, _, names in os.walk(root):  # Passes over folders that another process clears meanwhile.
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += Path(folder, name).stat().st_size
     return total
 
 
@@ -323,10 +328,12 @@ def _last_used(space: Path) -> float:
 
 
 def _is_in_use(space: Path) -> bool:
-    for marker in space.glob(f"{IN_USE_PREFIX}*.json"):
-        with contextlib.suppress(OSError, ValueError):
-            if is_alive(json.loads(marker.read_text(encoding="utf-8"))):
-                return True
+    for marker in space.glob(f"*{IN_USE_SUFFIX}"):
+        try:
+            with FileLock(marker, blocking=False):
+                pass
+        except Timeout:
+            return True
     return False
 
 

@@ -189,7 +189,7 @@ _CHECKS = (
     ("head", lambda value: value in ("gap", "flatten"), "gap or flatten"),
     ("hidden_units", lambda value: 1 <= value <= 2**16, "1 to 65,536"),
     ("dropout", lambda value: 0 <= value < 1, "at least 0 and below 1"),
-    ("cache_limit", lambda value: value >= 0, "0 or more"),
+    ("cache_limit", lambda value: 0 <= value <= _MOST, f"0 to {_MOST:,}"),
     ("epochs", _is_count, f"1 to {_MOST:,}"),
     ("batch_size", _is_count, f"1 to {_MOST:,}"),
     ("learning_rate", lambda value: 0 < value < math.inf, "a number above 0"),

@@ -42,6 +42,9 @@ TEST_LABELS_FILE = "test_gt.json"
 # What operating systems leave in folders; the only files passed over without a word.
 _SYSTEM_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 
+# Sizes are kept after so many photos, so that an interrupted reading goes on where it was.
+_SIZES_AT_ONCE = 500
+
 # What no CSV or terminal can hold: control characters, and what stands for bytes that are not UTF-8.
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -174,6 +177,9 @@ def check_photos(
         listing: What `list_photos` found.
         advance: Called with 1 after each photo.
         sizes: From `open_sizes`, open: a photo that is in there is hashed, but not decoded again.
+
+    Raises:
+        UserError: If sizes cannot be kept.
     """
     usable: list[tuple[Listed, PhotoFacts]] = []
     problems = list(listing.problems)
@@ -183,6 +189,8 @@ def check_photos(
             problems.append(Problem(photo.image, outcome.kind, outcome.detail))
         else:
             usable.append((photo, outcome))
+            if sizes is not None and len(usable) % _SIZES_AT_ONCE == 0:
+                _keep_sizes([facts for _, facts in usable[-_SIZES_AT_ONCE:]], sizes)
     if sizes is not None:
         _keep_sizes([facts for _, facts in usable], sizes)
     samples = _samples_table(usable)
@@ -381,11 +389,11 @@ def _case_conflicts(folder: str, names: list[str]) -> list[Problem]:
 
 
 def _inspect_all(listing: Listing, sizes: PhotoCache | None) -> Iterator[tuple[Listed, PhotoFacts | PhotoError]]:
+    known = {} if sizes is None else sizes.everything()
+
     def known_size(sha256: str) -> tuple[int, int] | None:
-        if sizes is None:
-            return None
-        found, (is_known,) = sizes.find([photo_key(sha256)])
-        return (int(found[:][0, 0]), int(found[:][0, 1])) if is_known else None
+        size = known.get(photo_key(sha256))
+        return None if size is None else (int(size[0]), int(size[1]))
 
     def inspect(photo: Listed) -> PhotoFacts | PhotoError:
         try:

@@ -9,6 +9,7 @@ it was computed from photos in one go or from the cached output of an earlier la
 """
 
 import hashlib
+import platform
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +23,7 @@ from typing import Any
 import keras
 import ml_dtypes
 import numpy as np
+import PIL
 import psutil
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -32,15 +34,20 @@ from core.errors import UserError
 from core.images import DECODING_VERSION, PhotoError, Resize, load_photo, read_photo
 from core.inputs import Inputs
 from core.model import CUTS, IMAGE, cut
+from core.precision import read_cpu_flags
 
 # Photos that are decoded ahead of the network, in batches.
 _LOOKAHEAD = 2
-# What a batch's largest feature map, VGG16's first, may take: more is no faster on a processor.
+# What a batch's largest feature map, VGG16's first, may take: more is no faster on a processor, and small GPUs have to
+# hold two of them and what cuDNN wants besides.
 _MAP_BYTES_ON_CPU = 210_000_000
-_MAP_BYTES_ON_GPU = 1_700_000_000
+_MAP_BYTES_ON_GPU = 420_000_000
 _FIRST_MAP_CHANNELS = 64
 _LARGEST_BATCH_ON_CPU = 64
-_LARGEST_BATCH_ON_GPU = 512
+_LARGEST_BATCH_ON_GPU = 256
+
+# The instruction sets that TensorFlow's kernels choose by.
+_INSTRUCTION_SETS = frozenset({"avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16"})
 
 Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 
@@ -129,7 +136,7 @@ def _stacked(futures: list[Future[NDArray[np.uint8]]]) -> NDArray[np.float32]:
 
 
 def batch_size_for(image_size: int, n_bytes: int, n_gpus: int) -> int:
-    """Photos a batch on this machine: a power of two, so few that the feature maps fit well into its memory.
+    """Photos a batch on this machine: a power of two, so few that the feature maps stay small beside its memory.
 
     Args:
         image_size: Width and height of a photo.
@@ -182,6 +189,7 @@ class FrozenBase:
             "image_size": self.image_size,
             "resize": self.resize,
             "batch_size": self.batch_size,
+            "computed_by": _computed_by(),
         }
         dtype = self.base.get_layer(layer).compute_dtype
         return PhotoCache(root, space, self.shape(layer), ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
@@ -204,7 +212,7 @@ class FrozenBase:
             Features in the order of `inputs`.
 
         Raises:
-            UserError: If a photo was changed meanwhile, or the features cannot be kept.
+            UserError: If a photo was changed meanwhile, a feature is no number, or features cannot be kept.
         """
         features, is_found = cache.find(keys)
         # A photo that is there twice is computed once.
@@ -214,6 +222,7 @@ class FrozenBase:
         with progress(len(rows)) as advance:
             done = 0
             for values in self._apply(inputs.take(rows), source, layer):
+                _require_finite(values, self.policy)
                 cache.append([keys[row] for row in rows[done : done + len(values)]], values)
                 done += len(values)
                 advance(len(values))
@@ -247,6 +256,23 @@ def weights_hash(model: keras.Model) -> str:
     for weight in model.get_weights():
         digest.update(np.ascontiguousarray(weight).tobytes())
     return digest.hexdigest()
+
+
+def _computed_by() -> list[str]:
+    """What may round differently: another one would not give the same bits."""
+    gpus = tf.config.list_physical_devices("GPU")
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus]
+    flags = (read_cpu_flags() or frozenset()) & _INSTRUCTION_SETS
+    device = names or [platform.machine(), *sorted(flags)]
+    return [f"tensorflow {tf.__version__}", f"pillow {PIL.__version__}", *device]
+
+
+def _require_finite(values: NDArray[Any], policy: str) -> None:
+    if not np.isfinite(values).all():
+        raise UserError(
+            f"Expected VGG16's features to be numbers; in {policy} some are too large. Use --precision float32, or "
+            "other --weights if it is that already."
+        )
 
 
 def _stops(source: str, layer: str) -> tuple[str, ...]:

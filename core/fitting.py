@@ -1,9 +1,10 @@
 """Fit a network to photos, or to what the frozen part made of them, and write the history down epoch by epoch."""
 
+import contextlib
 import itertools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,16 +15,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from core import runs
-from core.errors import UserError
 from core.inputs import Inputs
 from core.runs import RunWriter
 
 # Features of the head `gap` for 50,000 photos; larger ones are read from disk batch by batch.
 _MAX_BYTES_IN_MEMORY = 100_000_000
-# A step of a small head takes milliseconds, much of it on the way from Python to TensorFlow and back. Steps of one
-# execution cannot be interrupted.
+# Steps of one execution cannot be interrupted.
 _MAX_STEPS_PER_EXECUTION = 512
-_RATE_OPTIONS = {"head": "--learning-rate", "fine_tune": "--fine-tune-learning-rate"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,8 @@ class Schedule:
         patience: Epochs without a better val_loss before it stops.
         seed: Decides the order of the photos and which view of each an epoch sees.
         scale_loss: Whether the loss is scaled, so that float16's gradients do not vanish.
+        is_quick: Whether a step takes milliseconds, much of it on the way from Python to TensorFlow and back: then many
+            are executed at once, if the inputs are in memory.
     """
 
     learning_rate: float
@@ -72,6 +72,7 @@ class Schedule:
     patience: int
     seed: int
     scale_loss: bool = False
+    is_quick: bool = False
 
 
 class History:
@@ -95,7 +96,7 @@ def fit(
     stage: str,
     history: History,
     callbacks: list[keras.callbacks.Callback],
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Fit a network; it is left with the weights of the epoch with the lowest val_loss.
 
     An epoch sees each photo once, in one of its views.
@@ -110,53 +111,54 @@ def fit(
         callbacks: Called as well.
 
     Returns:
-        The history's row of the epoch that was kept.
+        The history's row of the epoch that was kept; None if no epoch had losses that are numbers.
 
     Raises:
-        UserError: If the loss is not a number any more.
+        UserError: If inputs cannot be read.
     """
+    at_once = schedule.is_quick and _fits_in_memory(training.inputs)
     adam = keras.optimizers.Adam(schedule.learning_rate)
-    small = _fits_in_memory(training.inputs)
     n_steps = -(-len(training) // schedule.batch_size)
     network.compile(
         optimizer=keras.optimizers.LossScaleOptimizer(adam) if schedule.scale_loss else adam,
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
-        steps_per_execution=min(n_steps, _MAX_STEPS_PER_EXECUTION) if small else 1,
+        steps_per_execution=min(n_steps, _MAX_STEPS_PER_EXECUTION) if at_once else 1,
         auto_scale_loss=False,
     )
     writer = _HistoryWriter(stage, history)
-    network.fit(
-        _batches(training, schedule.batch_size, schedule.seed),
-        validation_data=_batches(validation, schedule.batch_size, None),
-        epochs=schedule.epochs,
-        shuffle=False,  # `_batches` does.
-        verbose=0,
-        callbacks=[
-            keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=max(1, schedule.patience // 2)),
-            keras.callbacks.EarlyStopping(patience=schedule.patience, restore_best_weights=True),
-            keras.callbacks.TerminateOnNaN(),
-            writer,
-            *callbacks,
-        ],
-    )
-    if not all(math.isfinite(row["loss"]) and math.isfinite(row["val_loss"]) for row in writer.rows):
-        raise UserError(
-            f"Expected a finite loss; it is not a number any more after epoch {len(writer.rows)}. "
-            f"Lower {_RATE_OPTIONS[stage]}, which is {schedule.learning_rate}."
+    readers = [_Reader(examples.inputs) for examples in (training, validation)]
+    with _first_error_of(readers):
+        network.fit(
+            _batches(training, readers[0], schedule.batch_size, schedule.seed),
+            validation_data=_batches(validation, readers[1], schedule.batch_size, None),
+            epochs=schedule.epochs,
+            shuffle=False,  # `_batches` does.
+            verbose=0,
+            callbacks=[
+                keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=max(1, schedule.patience // 2), min_delta=0),
+                keras.callbacks.EarlyStopping(patience=schedule.patience, restore_best_weights=True),
+                keras.callbacks.TerminateOnNaN(),
+                writer,
+                *callbacks,
+            ],
         )
-    return min(writer.rows, key=lambda row: row["val_loss"])
+    finite = [row for row in writer.rows if math.isfinite(row["loss"]) and math.isfinite(row["val_loss"])]
+    return min(finite, key=lambda row: row["val_loss"], default=None)
 
 
 def _fits_in_memory(inputs: Inputs) -> bool:
     return inputs.n_bytes <= _MAX_BYTES_IN_MEMORY
 
 
-def _batches(examples: Examples, size: int, seed: int | None) -> tf.data.Dataset:
+def _batches(
+    examples: Examples, read: Callable[[tf.Tensor], tf.Tensor], size: int, seed: int | None
+) -> tf.data.Dataset:
     """Inputs and labels, a batch at a time.
 
     Args:
         examples: The photos.
+        read: From rows to inputs.
         size: Photos a batch.
         seed: Decides the order and the views, others in each epoch; None leaves the photos as they are.
     """
@@ -174,19 +176,44 @@ def _batches(examples: Examples, size: int, seed: int | None) -> tf.data.Dataset
         rows, labels = tf.numpy_function(one_epoch, (), (tf.int64, tf.int64))
         return tf.data.Dataset.from_tensor_slices((tf.ensure_shape(rows, [None]), tf.ensure_shape(labels, [None])))
 
-    read = _reader(examples.inputs)
     dataset = tf.data.Dataset.range(1).flat_map(rows_and_labels).batch(size)
     dataset = dataset.map(lambda rows, labels: (read(rows), labels)).prefetch(2)
     return dataset.apply(tf.data.experimental.assert_cardinality(-(-len(examples) // size)))
 
 
-def _reader(inputs: Inputs) -> Callable[[tf.Tensor], tf.Tensor]:
-    """From rows to inputs: within TensorFlow if they are few, otherwise from disk."""
-    if _fits_in_memory(inputs):
-        table = tf.constant(inputs[np.arange(len(inputs))])
-        return lambda rows: tf.gather(table, rows)
-    shape = [None, *inputs.shape]
-    return lambda rows: tf.ensure_shape(tf.numpy_function(inputs.__getitem__, (rows,), tf.float32), shape)
+class _Reader:
+    """From rows to inputs: within TensorFlow if they are few, otherwise from disk.
+
+    TensorFlow passes an error on as one of its own, without its type: the reader remembers the first.
+    """
+
+    def __init__(self, inputs: Inputs) -> None:
+        self.error: Exception | None = None
+        self._inputs = inputs
+        self._table = tf.constant(inputs[np.arange(len(inputs))]) if _fits_in_memory(inputs) else None
+
+    def __call__(self, rows: tf.Tensor) -> tf.Tensor:
+        if self._table is not None:
+            return tf.gather(self._table, rows)
+        return tf.ensure_shape(tf.numpy_function(self._read, (rows,), tf.float32), [None, *self._inputs.shape])
+
+    def _read(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        try:
+            return self._inputs[rows]
+        except Exception as error:
+            self.error = self.error or error
+            raise
+
+
+@contextlib.contextmanager
+def _first_error_of(readers: list[_Reader]) -> Iterator[None]:
+    try:
+        yield
+    except tf.errors.OpError:
+        for reader in readers:
+            if reader.error is not None:
+                raise reader.error from None
+        raise
 
 
 class _HistoryWriter(keras.callbacks.Callback):

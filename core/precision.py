@@ -61,8 +61,8 @@ def choose_precision(asked: str, gpus: Sequence[tuple[int, int] | None], cpu_fla
 
 def _for_gpus(gpus: Sequence[tuple[int, int] | None]) -> Precision:
     if all(gpu is not None and gpu >= _FIRST_WITH_TENSOR_CORES for gpu in gpus):
-        return Precision("float16", "this GPU has tensor cores")
-    return Precision("float32", "not every GPU here is known to have tensor cores")
+        return Precision("float16", "CUDA compute capability 7.0 or higher: tensor cores")
+    return Precision("float32", "not every GPU here is known to have CUDA compute capability 7.0, and so tensor cores")
 
 
 def read_cpu_flags(path: Path = _CPU_INFO) -> frozenset[str] | None:

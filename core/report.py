@@ -101,7 +101,7 @@ class Report:
         yield advance
         if not total:
             return
-        seconds = time.monotonic() - started
+        seconds = max(time.monotonic() - started, 1e-3)  # Some clocks tick slowly.
         rate = f", {_rate_text(done / seconds, unit)}" if unit and done else ""
         self.say(f"{what}: {done} of {total} in {seconds:.1f} s{rate}")
 

@@ -27,6 +27,7 @@ from core import runs
 from core.cache import Features, cache_size, default_cache_dir, shrink, size_text
 from core.config import TrainConfig
 from core.dataset import TRAINING_DIR, Dataset, Listing, check_photos, count_by_kind, open_sizes, require_trainable
+from core.errors import UserError
 from core.features import FrozenBase, Photo, Photos, batch_size_for
 from core.fitting import Examples, History, Schedule, fit, predict
 from core.images import Resize
@@ -49,6 +50,8 @@ _BELOW = {"block5": "block4_pool", "block4": "block3_pool", "all": IMAGE}
 _LAYER_OF_HEAD = {"gap": GAP, "flatten": "block5_pool"}
 # So many photos tell in seconds how far the saved model is from the predictions.
 _N_COMPARED = 64
+_RANDOM_WEIGHTS_SEED = 0
+_LARGE_CACHE = 1_000_000_000
 _TITLES = {
     "photos": "Reading photos",
     "features": "Computing features",
@@ -116,7 +119,8 @@ def train(config: TrainConfig, listing: Listing, weights: Weights, report: Repor
     Raises:
         UserError: If something is wrong that the user can mend.
     """
-    keras.utils.set_random_seed(config.seed)
+    # Random weights stand for fixed ones: another --seed is another head on the same features.
+    keras.utils.set_random_seed(_RANDOM_WEIGHTS_SEED)
     tf.config.experimental.enable_op_determinism()
     base = build_base(weights, config.image_size)
     with RunWriter.create(config) as run:
@@ -144,9 +148,9 @@ def _train_into(job: _Job, listing: Listing, base: keras.Model, precision: Preci
             model = join(cut(base, IMAGE, _LAYER_OF_HEAD[config.head]), head)  # In float32, as learnt.
             run.write_file(runs.MODEL_FILE, model.save)
             probabilities = predict(network, inputs.take(np.arange(len(dataset.samples))))
+        metrics = write_results(run, dataset, samples.is_validation, probabilities)
     if precision.name != "float32":
         _compare(job, model, samples.photos, probabilities, precision)
-    metrics = write_results(run, dataset, samples.is_validation, probabilities)
     report_result(metrics, job.report)
 
 
@@ -176,8 +180,12 @@ def _cache_folder(job: _Job) -> Iterator[Path]:
             yield Path(folder)
         return
     root, limit = default_cache_dir(), job.config.cache_limit
+    size = cache_size(root)
+    if size > _LARGE_CACHE:
+        job.report.say(f"Cache: {size_text(size)} in {root}, checked where this training uses it")
     yield root
-    shrink(root, int(limit * 1e9))
+    with contextlib.suppress(OSError):  # The training is done; what cannot be tidied up does not undo it.
+        shrink(root, int(limit * 1e9))
     job.report.say(f"Cache: {size_text(cache_size(root))} of at most {limit:g} GB in {root}")
 
 
@@ -266,10 +274,19 @@ def _fit_head(
     job: _Job, samples: _Samples, features: Features, n_classes: int, history: History
 ) -> tuple[keras.Model, dict[str, float]]:
     config = job.config
+    keras.utils.set_random_seed(config.seed)
     training, validation = samples.examples(features)
     head = build_head(training.originals(), config.hidden_units, config.dropout, n_classes)
-    schedule = Schedule(config.learning_rate, config.epochs, config.batch_size, config.patience, config.seed)
-    return head, _fit(job, "head", head, training, validation, schedule, history)
+    schedule = Schedule(
+        config.learning_rate, config.epochs, config.batch_size, config.patience, config.seed, is_quick=True
+    )
+    best = _fit(job, "head", head, training, validation, schedule, history)
+    if best is None:
+        raise UserError(
+            "Expected a finite loss; it was not a number in any epoch of the head. "
+            f"Lower --learning-rate, which is {config.learning_rate}."
+        )
+    return head, best
 
 
 def _fine_tune(
@@ -296,11 +313,12 @@ def _fine_tune(
         scale_loss=frozen.policy == "mixed_float16",
     )
     best = _fit(job, "fine_tune", network, *samples.examples(inputs), schedule, history)
-    if best["val_loss"] >= before["val_loss"]:
+    if best is None or best["val_loss"] >= before["val_loss"]:
         network.set_weights(weights)
+        found = "not a number" if best is None else f"{best['val_loss']:.3f} at best"
         notice = (
-            f"Fine-tuning did not lower val_loss ({before['val_loss']:.3f} before, {best['val_loss']:.3f} at best): "
-            "the network is kept as it was before."
+            f"Fine-tuning did not lower val_loss ({before['val_loss']:.3f} before, {found}): the network is kept as "
+            "it was before. A lower --fine-tune-learning-rate may help."
         )
         job.run.notice(notice)
         job.report.warn(notice)
@@ -315,7 +333,7 @@ def _fit(
     validation: Examples,
     schedule: Schedule,
     history: History,
-) -> dict[str, float]:
+) -> dict[str, float] | None:
     with job.stage(stage, schedule.epochs) as advance:
         callbacks = [
             keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: advance(1)),
@@ -323,10 +341,11 @@ def _fit(
         ]
         best = fit(network, training, validation, schedule, stage, history, callbacks)
     n_epochs = sum(row["stage"] == stage for row in history.rows)
-    job.report.say(
-        f"Stopped after epoch {n_epochs}; kept the weights of epoch {best['epoch'] + 1}, "
-        f"val_loss {best['val_loss']:.3f}, val_accuracy {best['val_accuracy']:.3f}"
-    )
+    if best is not None:
+        job.report.say(
+            f"Stopped after epoch {n_epochs}; kept the weights of epoch {best['epoch'] + 1}, "
+            f"val_loss {best['val_loss']:.3f}, val_accuracy {best['val_accuracy']:.3f}"
+        )
     return best
 
 
@@ -335,7 +354,11 @@ def _compare(
 ) -> None:
     """Say how far the saved model, which computes in float32, is from the predictions."""
     rows = np.unique(np.linspace(0, len(probabilities) - 1, _N_COMPARED, dtype=int))
-    found, expected = predict(model, photos.take(rows)), probabilities[rows]
+    try:
+        found, expected = predict(model, photos.take(rows)), probabilities[rows]
+    except UserError as error:  # A photo is gone, but all results are there.
+        job.report.warn(f"The saved model was not compared with the predictions. {error}")
+        return
     n_same = int((found.argmax(axis=1) == expected.argmax(axis=1)).sum())
     largest = float(np.abs(found - expected).max())
     compared = {"n_images": len(rows), "n_same_class": n_same, "largest_difference": largest}

@@ -165,7 +165,7 @@ def stage_starts(history: pd.DataFrame) -> list[int]:
 
 def best_epoch(history: pd.DataFrame) -> int:
     """Row of the lowest `val_loss`, whose weights were kept."""
-    return int(history["val_loss"].to_numpy().argmin())
+    return int(history["val_loss"].fillna(np.inf).to_numpy().argmin())
 
 
 def confusion_matrix(

@@ -140,20 +140,14 @@ def test_a_full_disk_is_noticed_before_anything_is_written(tmp_path: Path, monke
         opened.require_space(0)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
 def test_a_disk_that_fills_up_is_one_clear_line_and_leaves_the_cache_usable(tmp_path: Path) -> None:
-    class FullDisk:
-        def write(self, content: bytes) -> None:
-            raise OSError(28, "No space left on device")
-
-        def close(self) -> None:
-            pass
-
     keep(tmp_path, slice(0, 2))
-    with cache(tmp_path) as opened:
-        opened._writer = FullDisk()  # type: ignore[assignment]
-        with pytest.raises(UserError, match="No space left on device"):
-            opened.append(KEYS[2:], VALUES[2:])
+    with pytest.raises(UserError, match="No space left on device"), cache(tmp_path) as opened:
+        opened._writer = Path("/dev/full").open("wb")  # noqa: SIM115
+        opened.append(KEYS[2:], VALUES[2:])
     assert found(tmp_path) == [True, True, False, False, False]
+    assert shrink(tmp_path, 0) > 0, "nor does it stay in use"
 
 
 def test_shrinking_drops_what_was_not_used_for_longest(tmp_path: Path) -> None:
@@ -245,6 +239,25 @@ def test_a_marker_of_a_dead_process_protects_nothing(tmp_path: Path) -> None:
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=PROJECT_DIR, check=False)
     assert shrink(tmp_path, 0) > 0
+
+
+def test_another_host_that_died_protects_nothing_either(tmp_path: Path) -> None:
+    keep(tmp_path)
+    (cache(tmp_path).path / "left-behind.in-use").touch()  # As a container leaves it that was killed.
+    assert shrink(tmp_path, 0) > 0
+
+
+def test_the_size_is_told_while_another_process_clears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(tmp_path)
+    walk = os.walk
+
+    def clearing_walk(root: Path) -> Any:
+        for entry in walk(root):
+            shutil.rmtree(tmp_path / "features", ignore_errors=True)
+            yield entry
+
+    monkeypatch.setattr(os, "walk", clearing_walk)
+    assert cache_size(tmp_path) >= 0
 
 
 def test_the_environment_names_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -199,6 +199,23 @@ def test_features_are_kept_in_the_numbers_that_were_computed(photos: list[Photo]
     assert sizes == {"float32": 4 * 4 * 4 * 4, "mixed_bfloat16": 4 * 4 * 4 * 2}
 
 
+def test_features_that_are_no_numbers_do_not_get_into_the_cache(photos: list[Photo], root: Path) -> None:
+    frozen = frozen_base(policy="mixed_float16")
+    kernel = frozen.base.layers[1].kernel
+    kernel.assign(kernel * 0 + 1e4)
+    with pytest.raises(UserError, match="Use --precision float32"):
+        run(frozen, photos, root)
+    assert not [path for path in root.rglob("*.records") if path.stat().st_size]
+
+
+def test_another_release_of_tensorflow_does_not_share_features(
+    frozen: FrozenBase, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = frozen.open_cache(root, GAP).path
+    monkeypatch.setattr("tensorflow.__version__", "99.0")
+    assert frozen.open_cache(root, GAP).path != before
+
+
 def test_a_view_of_a_photo_has_features_of_its_own(frozen: FrozenBase, photos: list[Photo], root: Path) -> None:
     views = [Photo(photos[0].path, photos[0].sha256, view) for view in range(3)]
     features = run(frozen, views, root)

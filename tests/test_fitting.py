@@ -101,6 +101,7 @@ def test_two_stages_stand_in_one_history(run: RunWriter) -> None:
     history = History(run)
     fit(network(), examples(), examples(), SCHEDULE, "head", history, [])
     kept = fit(network(), examples(), examples(), Schedule(1e-3, 2, 8, 10, 0), "fine_tune", history, [])
+    assert kept is not None
     table = read_history(run.path / "history.csv")
     assert table["stage"].tolist() == ["head"] * 4 + ["fine_tune"] * 2
     assert table["epoch"].tolist() == [0, 1, 2, 3, 0, 1]
@@ -113,22 +114,71 @@ def test_the_weights_of_the_best_epoch_are_kept(run: RunWriter) -> None:
     labels = np.random.default_rng(0).integers(0, K, N)  # Nothing to be learnt: it soon gets worse.
     validation = Examples(inputs, np.arange(N)[:, None], labels)
     kept = fit(trained, examples(), validation, Schedule(0.3, 12, 8, 3, 0), "head", History(run), [])
+    assert kept is not None
     table = read_history(run.path / "history.csv")
     loss = -np.log(predict(trained, inputs)[np.arange(N), labels]).mean()
     assert loss == pytest.approx(kept["val_loss"], rel=1e-3)
     assert kept["val_loss"] == table["val_loss"].min() < table["val_loss"].iloc[-1]
 
 
-@pytest.mark.parametrize(("stage", "option"), [("head", "--learning-rate"), ("fine_tune", "--fine-tune-learning-rate")])
-def test_a_loss_that_is_no_number_names_the_option_to_lower(run: RunWriter, stage: str, option: str) -> None:
-    with pytest.raises(UserError, match=f"Lower {option}, which is"):
-        fit(network(), examples(), examples(), Schedule(1e38, 4, 8, 10, 0), stage, History(run), [])
+def test_where_the_loss_is_no_number_in_any_epoch_none_is_kept(run: RunWriter) -> None:
+    assert fit(network(), examples(), examples(), Schedule(1e38, 4, 8, 10, 0), "head", History(run), []) is None
+
+
+def test_an_epoch_whose_loss_is_no_number_is_not_the_one_that_is_kept(run: RunWriter) -> None:
+    class Poison(keras.callbacks.Callback):
+        """Spoils the weights before the third epoch."""
+
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 2:
+                self.model.set_weights([weight * np.nan for weight in self.model.get_weights()])
+
+    trained = network()
+    kept = fit(trained, examples(), examples(), SCHEDULE, "head", History(run), [Poison()])
+    assert kept is not None and kept["epoch"] == 1
+    assert all(np.isfinite(weight).all() for weight in trained.get_weights())
+    assert len(read_history(run.path / "history.csv")) == 3
+
+
+class Unreadable:
+    """Inputs whose photos went away; too many to be held in memory."""
+
+    shape, n_bytes = (4,), 10**12
+
+    def __len__(self) -> int:
+        return N
+
+    def __getitem__(self, photos: Any) -> Any:
+        raise UserError("Expected 7.jpg to stay readable during the training.")
+
+    def take(self, photos: Any) -> "Unreadable":
+        return self
+
+    def batches(self, size: int) -> Any:
+        raise NotImplementedError
+
+
+def test_inputs_that_cannot_be_read_say_why_in_their_own_words(run: RunWriter) -> None:
+    unreadable = Examples(Unreadable(), np.arange(N)[:, None], np.arange(N, dtype=np.int64) % K)
+    with pytest.raises(UserError, match=r"^Expected 7\.jpg to stay readable"):
+        fit(network(), unreadable, examples(), SCHEDULE, "head", History(run), [])
+
+
+@pytest.mark.parametrize("is_quick", [False, True])
+def test_many_steps_at_once_learn_the_same(run: RunWriter, is_quick: bool) -> None:
+    schedule = Schedule(0.01, 4, 8, 10, 0, is_quick=is_quick)
+    trained, expected = network(), network()
+    fit(trained, examples(), examples(N - 10), schedule, "head", History(run), [])
+    fit(expected, examples(), examples(N - 10), SCHEDULE, "head", History(run), [])
+    pairs = zip(trained.get_weights(), expected.get_weights(), strict=True)
+    assert all(a == pytest.approx(b, abs=1e-6) for a, b in pairs)
 
 
 def test_a_scaled_loss_learns_the_same(run: RunWriter) -> None:
     scaled = Schedule(0.01, 4, 8, 10, 0, scale_loss=True)
     plain = fit(network(), examples(), examples(), SCHEDULE, "head", History(run), [])
     found = fit(network(), examples(), examples(), scaled, "head", History(run), [])
+    assert found is not None and plain is not None
     assert found["val_loss"] == pytest.approx(plain["val_loss"], rel=1e-3)
 
 

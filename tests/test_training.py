@@ -434,6 +434,19 @@ def test_tuning_that_makes_it_worse_is_undone(tiny_dataset: Path, trained_run: R
     assert_saved_model_agrees(run, 1e-4)
 
 
+def test_tuning_whose_loss_is_no_number_is_undone(tiny_dataset: Path, trained_run: Run, tmp_path: Path) -> None:
+    config = replace(tiny_config(tiny_dataset, tmp_path), fine_tune="block5", fine_tune_learning_rate=1e38)
+    run = read_run(train_quietly(replace(config, fine_tune_epochs=1)))
+    assert "not a number" in run.info["notices"][-1]
+    assert (run.state, len(predictions(run))) == ("finished", len(predictions(trained_run)))
+    assert_saved_model_agrees(run, 1e-4)
+
+
+def test_another_seed_is_another_head_on_the_same_features(tiny_dataset: Path, tmp_path: Path) -> None:
+    again = tune(tiny_dataset, tmp_path, seed=5)
+    assert set(again.computed.values()) == {0}
+
+
 # --- precision -------------------------------------------------------------------------------------------------------
 
 
