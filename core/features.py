@@ -222,19 +222,29 @@ class FrozenBase:
         with progress(len(rows)) as advance:
             done = 0
             for values in self._apply(inputs.take(rows), source, layer):
-                _require_finite(values, self.policy)
                 cache.append([keys[row] for row in rows[done : done + len(values)]], values)
                 done += len(values)
                 advance(len(values))
         return cache.find(keys)[0] if len(rows) else features
 
     def _apply(self, inputs: Inputs, source: str, layer: str) -> Iterator[NDArray[Any]]:
+        if not len(inputs):  # Compiling takes half a second.
+            return
         pieces = [self._piece(*ends) for ends in pairwise(_stops(source, layer))]
         for batch in inputs.batches(self.batch_size):
             values = tf.constant(_filled_up(batch, self.batch_size))
             for piece in pieces:
                 values = piece(values)
+                self._require_finite(values)
             yield values.numpy()[: len(batch)]
+
+    def _require_finite(self, values: tf.Tensor) -> None:
+        """Asked after each piece: the next one may make a harmless 0 of what is no number."""
+        if not tf.reduce_all(tf.math.is_finite(values)):
+            raise UserError(
+                f"Expected VGG16's features to be numbers; in {self.policy} some are too large. Use --precision "
+                "float32, or other --weights if it is that already."
+            )
 
     def _piece(self, source: str, layer: str) -> Callable[[tf.Tensor], tf.Tensor]:
         """A compiled part of the base. Float32 holds what the others compute exactly, so that is what is passed on."""
@@ -265,14 +275,6 @@ def _computed_by() -> list[str]:
     flags = (read_cpu_flags() or frozenset()) & _INSTRUCTION_SETS
     device = names or [platform.machine(), *sorted(flags)]
     return [f"tensorflow {tf.__version__}", f"pillow {PIL.__version__}", *device]
-
-
-def _require_finite(values: NDArray[Any], policy: str) -> None:
-    if not np.isfinite(values).all():
-        raise UserError(
-            f"Expected VGG16's features to be numbers; in {policy} some are too large. Use --precision float32, or "
-            "other --weights if it is that already."
-        )
 
 
 def _stops(source: str, layer: str) -> tuple[str, ...]:

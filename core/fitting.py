@@ -22,6 +22,8 @@ from core.runs import RunWriter
 _MAX_BYTES_IN_MEMORY = 100_000_000
 # Steps of one execution cannot be interrupted.
 _MAX_STEPS_PER_EXECUTION = 512
+# Where nothing is learnt, larger batches are fewer steps and no other result; feature maps should not pile up, though.
+_VALIDATION_BATCHES = {True: 16, False: 1}
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def fit(
     with _first_error_of(readers):
         network.fit(
             _batches(training, readers[0], schedule.batch_size, schedule.seed),
-            validation_data=_batches(validation, readers[1], schedule.batch_size, None),
+            validation_data=_batches(validation, readers[1], _VALIDATION_BATCHES[at_once] * schedule.batch_size, None),
             epochs=schedule.epochs,
             shuffle=False,  # `_batches` does.
             verbose=0,

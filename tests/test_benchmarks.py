@@ -22,7 +22,8 @@ def test_a_dataset_of_any_size_can_be_made(tmp_path: Path) -> None:
     assert not dataset.problems, "no two photos are alike"
     assert len(dataset.samples) == 9
     assert json.loads((data / "train_gt.json").read_text())["10004.jpg"] == 1
-    assert Image.open(data / "training" / "10000.jpg").size == SIZE
+    with Image.open(data / "training" / "10000.jpg") as photo:
+        assert photo.size == SIZE
 
 
 def test_its_photos_are_decided_by_their_numbers(tmp_path: Path) -> None:
