@@ -19,8 +19,8 @@ from benchmarks.measure import WORK_DIR, machine, train
 from core.config import PROJECT_DIR
 from core.runs import read_run
 
-OPTIONS = ("--weights", "random", "--image-size", "64", "--epochs", "30", "--augment", "1", "--fine-tune", "block5",
-           "--fine-tune-epochs", "3", "--precision", "float32")  # fmt: skip
+OPTIONS = ("--weights", "random", "--image-size", "32", "--epochs", "12", "--augment", "1", "--fine-tune", "block5",
+           "--fine-tune-epochs", "2", "--precision", "float32")  # fmt: skip
 TABLES = ("predictions.csv", "submission.csv", "test_predictions.csv")
 
 
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     print(machine())
-    data = make_dataset(WORK_DIR / "photos-kills", 240, 30)
+    data = make_dataset(WORK_DIR / "photos-kills", 180, 20)
     runs, cache = WORK_DIR / "runs", WORK_DIR / "cache-kills"
     for folder in (runs, cache):
         shutil.rmtree(folder, ignore_errors=True)

@@ -29,7 +29,7 @@ def summary(histories: dict[str, pd.DataFrame]) -> pd.DataFrame:
                 "val_accuracy": best["val_accuracy"],
                 "loss": best["loss"],
                 "accuracy": best["accuracy"],
-                "seconds an epoch": history["seconds"].median(),
+                "seconds": history["seconds"].sum(),
             }
         )
     return pd.DataFrame(rows)
