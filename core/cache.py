@@ -20,6 +20,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import uuid
@@ -41,6 +42,8 @@ RECORDS_SUFFIX = ".records"
 SPACE_FILE = "space.json"
 IN_USE_SUFFIX = ".in-use"
 _DROPPED_PREFIX = ".dropped-"
+_SPACE_NAME = re.compile("[0-9a-f]{20}")
+_DROPPED_NAME = re.compile(re.escape(_DROPPED_PREFIX) + "[0-9a-f]{32}")
 _LOCK_FILE = "lock"
 _KEY_BYTES = 32
 # Checked before anything is written, so that a training does not fill the disk to its last byte.
@@ -51,6 +54,23 @@ _SCAN_BYTES = 16_000_000
 def default_cache_dir() -> Path:
     """Where features are kept: `MASKBOARD_CACHE`, else the user's cache folder as the system has it."""
     return Path(os.environ.get("MASKBOARD_CACHE") or platformdirs.user_cache_dir("maskboard", appauthor=False))
+
+
+def require_cache(root: Path) -> None:
+    """Make sure that there is a place for the cache.
+
+    Raises:
+        UserError: If there is none.
+    """
+    try:
+        (root / "features").mkdir(parents=True, exist_ok=True)
+        with _locked(root):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"Expected to write the cache to {root}; {error.strerror}. Name another folder in MASKBOARD_CACHE, or use "
+            "--no-cache."
+        ) from None
 
 
 def photo_key(sha256: str, view: int = 0) -> bytes:
@@ -86,7 +106,9 @@ class _RecordFile:
             for place, row in zip(content, rows.tolist(), strict=True):
                 file.seek(row * size)
                 if file.readinto(place.data) != size:
-                    raise OSError(errno.EIO, "features were cut off while they were in use", str(self.path))
+                    raise OSError(
+                        errno.EIO, "features were cut off while they were in use; train again", str(self.path)
+                    )
         values: NDArray[Any] = content.view(self.record)[:, 0]["values"]
         return values
 
@@ -270,11 +292,23 @@ def _checksum(record: Any) -> int:
 
 def cache_size(root: Path) -> int:
     """Bytes that the cache takes."""
+    return sum(map(_folder_size, _spaces(root)))
+
+
+def _spaces(root: Path, pattern: re.Pattern[str] = _SPACE_NAME) -> list[Path]:
+    """The folders of spaces; whatever else lies there is not ours."""
+    try:
+        return [path for path in (root / "features").iterdir() if pattern.fullmatch(path.name) and path.is_dir()]
+    except FileNotFoundError:
+        return []
+
+
+def _folder_size(folder: Path) -> int:
     total = 0
-    for folder, _, names in os.walk(root):  # Passes over folders that another process clears meanwhile.
+    for parent, _, names in os.walk(folder):  # Passes over folders that another process clears meanwhile.
         for name in names:
             with contextlib.suppress(FileNotFoundError):
-                total += Path(folder, name).stat().st_size
+                total += Path(parent, name).stat().st_size
     return total
 
 
@@ -288,18 +322,15 @@ def shrink(root: Path, limit: int) -> int:
     Returns:
         Bytes that were removed.
     """
-    if not (root / "features").is_dir():
-        return 0
-    spaces = [path for path in (root / "features").iterdir() if path.is_dir() and path.name[0] != "."]
-    sizes = {path: cache_size(path) for path in spaces}
+    sizes = {path: _folder_size(path) for path in _spaces(root)}
     excess = sum(sizes.values()) - limit
     removed = 0
-    for path in sorted(spaces, key=_last_used):
+    for path in sorted(sizes, key=_last_used):
         if removed >= excess:
             break
         if _set_aside(root, path):
             removed += sizes[path]
-    for path in (root / "features").glob(f"{_DROPPED_PREFIX}*"):
+    for path in _spaces(root, _DROPPED_NAME):
         shutil.rmtree(path, ignore_errors=True)  # A training must not fail for what it leaves lying about.
     return removed
 
@@ -360,10 +391,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if options.clear:
             print(f"Removed {size_text(shrink(root, 0))}")
+        print(f"{size_text(cache_size(root))} in {root}")
     except OSError as error:
-        print(f"core.cache: Expected to clear {root}; {error.strerror}.", file=sys.stderr)
+        print(f"core.cache: Expected the cache in {root} (MASKBOARD_CACHE); {error.strerror}.", file=sys.stderr)
         return 2
-    print(f"{size_text(cache_size(root))} in {root}")
     return 0
 
 

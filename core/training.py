@@ -24,7 +24,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from core import runs
-from core.cache import Features, cache_size, default_cache_dir, shrink, size_text
+from core.cache import Features, cache_size, default_cache_dir, require_cache, shrink, size_text
 from core.config import TrainConfig
 from core.dataset import TRAINING_DIR, Dataset, Listing, check_photos, count_by_kind, open_sizes, require_trainable
 from core.errors import UserError
@@ -180,6 +180,7 @@ def _cache_folder(job: _Job) -> Iterator[Path]:
             yield Path(folder)
         return
     root, limit = default_cache_dir(), job.config.cache_limit
+    require_cache(root)
     size = cache_size(root)
     if size > _LARGE_CACHE:
         job.report.say(f"Cache: {size_text(size)} in {root}, checked where this training uses it")
@@ -246,13 +247,14 @@ def _inputs(job: _Job, frozen: FrozenBase, cache: Path, photos: Photos) -> Itera
     The cache keeps both as long as the context lasts.
     """
     keys = [photo.key for photo in photos.photos]
+    n_contents = len(set(keys))  # The same photo twice is computed once.
 
     with contextlib.ExitStack() as spaces:
 
         def extract(inputs: Inputs, source: str, layer: str) -> Features:
             @contextlib.contextmanager
             def progress(n_missing: int) -> Iterator[Callable[[int], None]]:
-                job.report.say(f"Features ({layer}): {len(keys) - n_missing} known, {n_missing} to compute")
+                job.report.say(f"Features ({layer}): {n_contents - n_missing} known, {n_missing} to compute")
                 with job.stage("features", n_missing, "photos") as advance:
                     yield advance
 
@@ -343,7 +345,7 @@ def _fit(
     n_epochs = sum(row["stage"] == stage for row in history.rows)
     if best is not None:
         job.report.say(
-            f"Stopped after epoch {n_epochs}; kept the weights of epoch {best['epoch'] + 1}, "
+            f"Stopped after epoch {n_epochs}; the best was epoch {best['epoch'] + 1}, "
             f"val_loss {best['val_loss']:.3f}, val_accuracy {best['val_accuracy']:.3f}"
         )
     return best

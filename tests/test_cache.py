@@ -9,7 +9,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from core.cache import PhotoCache, cache_size, default_cache_dir, main, photo_key, shrink
+from core.cache import PhotoCache, cache_size, default_cache_dir, main, photo_key, require_cache, shrink
 from core.config import PROJECT_DIR
 from core.errors import UserError
 
@@ -182,6 +182,29 @@ def test_shrinking_never_drops_what_is_in_use(tmp_path: Path) -> None:
     assert shrink(tmp_path, 0) > 0
 
 
+def test_what_is_not_the_caches_own_is_neither_counted_nor_dropped(tmp_path: Path) -> None:
+    keep(tmp_path)
+    size = cache_size(tmp_path)
+    for foreign in ("features/thesis/results.csv", "features/.dropped-by-me/notes.txt", "photos/a.raw"):
+        (tmp_path / foreign).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / foreign).write_bytes(bytes(1000))
+    assert cache_size(tmp_path) == size
+    assert shrink(tmp_path, 0) == size
+    assert (tmp_path / "features" / "thesis" / "results.csv").exists()
+    assert (tmp_path / "features" / ".dropped-by-me" / "notes.txt").exists()
+
+
+def test_a_place_that_is_no_folder_is_told_with_a_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="MASKBOARD_CACHE, or use --no-cache"):
+        require_cache(tmp_path / "file")
+    monkeypatch.setenv("MASKBOARD_CACHE", str(tmp_path / "file"))
+    assert main([]) == 2
+    assert "MASKBOARD_CACHE" in capsys.readouterr().err
+
+
 def test_a_space_that_is_opened_while_others_are_dropped_stays(tmp_path: Path) -> None:
     """One process drops all it may, over and over; what another one opens meanwhile is never gone under it."""
     code = (
@@ -205,7 +228,7 @@ def test_a_space_that_is_opened_while_others_are_dropped_stays(tmp_path: Path) -
 
 def test_what_a_killed_dropping_left_is_removed_by_the_next(tmp_path: Path) -> None:
     keep(tmp_path)
-    cache(tmp_path).path.rename(tmp_path / "features" / ".dropped-0")
+    cache(tmp_path).path.rename(tmp_path / "features" / f".dropped-{'0' * 32}")
     assert shrink(tmp_path, 10**9) == 0
     assert not list((tmp_path / "features").iterdir())
 
