@@ -5,18 +5,17 @@ turns, round by round, so that a machine that slows down slows both.
 """
 
 import argparse
-import contextlib
 import hashlib
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import tensorflow as tf
 
 from benchmarks.dataset import make_dataset
-from benchmarks.measure import WORK_DIR, machine
+from benchmarks.measure import WORK_DIR, machine, no_progress
 from core.features import FrozenBase, Photo, Photos, batch_size_for
 from core.model import GAP, IMAGE, build_base, in_precision
 from core.precision import choose_precision, read_cpu_flags
@@ -70,12 +69,7 @@ def _bare_forward(frozen: FrozenBase, n_photos: int) -> Callable[[], None]:
 
 def _extract(frozen: FrozenBase, photos: Photos) -> None:
     with tempfile.TemporaryDirectory() as folder, frozen.open_cache(Path(folder), GAP) as cache:
-        frozen.extract(photos, IMAGE, GAP, [photo.key for photo in photos.photos], cache, _no_progress)
-
-
-@contextlib.contextmanager
-def _no_progress(total: int) -> Iterator[Callable[[int], None]]:
-    yield lambda n: None
+        frozen.extract(photos, IMAGE, GAP, [photo.key for photo in photos.photos], cache, no_progress)
 
 
 def _seconds(run: Callable[[], None]) -> float:

@@ -5,19 +5,17 @@ from the photos, through the frozen blocks. The epochs take turns; the first of 
 """
 
 import argparse
-import contextlib
 import hashlib
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from benchmarks.dataset import make_dataset
-from benchmarks.measure import WORK_DIR, machine
+from benchmarks.measure import WORK_DIR, machine, no_progress
 from core.cache import Features
 from core.config import TrainConfig
 from core.features import FrozenBase, Photo, Photos, batch_size_for
@@ -67,7 +65,7 @@ def _epoch(folder: Path, photos: Photos, source: str, policy: str, n_bytes: int)
     inputs: Inputs = photos
     if source != IMAGE:
         cache = frozen.open_cache(folder, source).__enter__()
-        inputs = frozen.extract(photos, IMAGE, source, [photo.key for photo in photos.photos], cache, _no_progress)
+        inputs = frozen.extract(photos, IMAGE, source, [photo.key for photo in photos.photos], cache, no_progress)
     part = cut(base, source, GAP)
     unfreeze(cut(base, BELOW, GAP))
     features = np.random.default_rng(0).normal(size=(64, 512)).astype(np.float32)
@@ -83,11 +81,6 @@ def _epoch(folder: Path, photos: Photos, source: str, policy: str, n_bytes: int)
         return float(history.rows[-1]["seconds"])  # The first epoch of each call compiles.
 
     return run
-
-
-@contextlib.contextmanager
-def _no_progress(total: int) -> Iterator[Callable[[int], Any]]:
-    yield lambda n: None
 
 
 if __name__ == "__main__":

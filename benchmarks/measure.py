@@ -1,12 +1,13 @@
 """What the benchmarks share: running `train.py` in a process of its own, and saying on what machine."""
 
+import contextlib
 import os
 import platform
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -52,6 +53,12 @@ def train(data: Path, cache: Path, *options: str | int | float) -> Measured:
     command: list[str | Path] = [sys.executable, PROJECT_DIR / "train.py", "--data", data]
     command += ["--runs-dir", WORK_DIR / "runs"]
     return run_process([*command, *map(str, options)], MASKBOARD_CACHE=cache)
+
+
+@contextlib.contextmanager
+def no_progress(total: int) -> Iterator[Callable[[int], None]]:
+    """For extraction that nobody waits for."""
+    yield lambda n: None
 
 
 def machine() -> str:

@@ -72,7 +72,9 @@ class TrainConfig:
 
     name: str | None = _option(None, "Run", "name of the run's folder (default: the date and time)", metavar="NAME")
     runs_dir: Path = _option(default_runs_dir, "Run", "where run folders are made", type=Path, metavar="DIR")
-    seed: int = _option(0, "Run", "decides initial weights, dropout and the order of photos", type=int, metavar="N")
+    seed: int = _option(
+        0, "Run", "decides the head's initial weights, dropout and the order of photos", type=int, metavar="N"
+    )
     quiet: bool = _option(False, "Run", "print only warnings, errors and the run's folder", action="store_true")
 
     weights: str = _option(

@@ -25,7 +25,7 @@ _MAX_STEPS_PER_EXECUTION = 512
 # Keras' own 2**15 overflows in the first steps of a few photos, which are then skipped.
 _INITIAL_SCALE = 2.0**10
 # Where nothing is learnt, larger batches are fewer steps and no other result; feature maps should not pile up, though.
-_VALIDATION_BATCHES = {True: 16, False: 1}
+_VALIDATION_FACTOR = 16
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,7 @@ def fit(
         UserError: If inputs cannot be read.
     """
     at_once = schedule.is_quick and _fits_in_memory(training.inputs)
+    validation_batch = schedule.batch_size * (_VALIDATION_FACTOR if at_once else 1)
     adam = keras.optimizers.Adam(schedule.learning_rate)
     n_steps = -(-len(training) // schedule.batch_size)
     network.compile(
@@ -137,7 +138,7 @@ def fit(
     with _first_error_of(readers):
         network.fit(
             _batches(training, readers[0], schedule.batch_size, schedule.seed),
-            validation_data=_batches(validation, readers[1], _VALIDATION_BATCHES[at_once] * schedule.batch_size, None),
+            validation_data=_batches(validation, readers[1], validation_batch, None),
             epochs=schedule.epochs,
             shuffle=False,  # `_batches` does.
             verbose=0,
