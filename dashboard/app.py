@@ -11,7 +11,7 @@ if PROJECT_DIR not in sys.path:
     sys.path.insert(0, PROJECT_DIR)
 
 from core.runs import RunError  # noqa: E402
-from dashboard.page import choose_run, pin_run, show_broken_file  # noqa: E402
+from dashboard.page import choose_run, link_pages, show_broken_file  # noqa: E402
 
 # Without an icon of its own the browser tab would fetch the page's from Google's font server.
 st.set_page_config(layout="wide", page_icon="😷")
@@ -20,26 +20,28 @@ st.html(
     "<style>[data-testid=stMainBlockContainer] { padding-top: 3rem; }"
     "[role=dialog] img { max-height: 65vh; object-fit: contain; }</style>"
 )
-page = st.navigation(
-    {
-        "Understand": [
-            st.Page("views/overview.py", title="Overview", icon=":material/dashboard:", default=True),
-            st.Page("views/data.py", title="Data", icon=":material/photo_library:", url_path="data"),
-            st.Page("views/training.py", title="Training", icon=":material/show_chart:", url_path="training"),
-        ],
-        "Improve": [
-            st.Page("views/evaluation.py", title="Evaluation", icon=":material/grid_on:", url_path="evaluation"),
-            st.Page("views/errors.py", title="Errors", icon=":material/image_search:", url_path="errors"),
-        ],
-        "Use": [
-            st.Page("views/predict.py", title="Predict", icon=":material/add_a_photo:", url_path="predict"),
-        ],
-    }
-)
+PAGES = {
+    "Understand": [
+        st.Page("views/overview.py", title="Overview", icon=":material/dashboard:", default=True),
+        st.Page("views/data.py", title="Data", icon=":material/photo_library:", url_path="data"),
+        st.Page("views/training.py", title="Training", icon=":material/show_chart:", url_path="training"),
+    ],
+    "Improve": [
+        st.Page("views/evaluation.py", title="Evaluation", icon=":material/grid_on:", url_path="evaluation"),
+        st.Page("views/photos.py", title="Photos", icon=":material/image_search:", url_path="photos"),
+        st.Page("views/map.py", title="Map", icon=":material/scatter_plot:", url_path="map"),
+        st.Page("views/compare.py", title="Compare", icon=":material/compare_arrows:", url_path="compare"),
+    ],
+    "Use": [
+        st.Page("views/predict.py", title="Predict", icon=":material/add_a_photo:", url_path="predict"),
+        st.Page("views/submission.py", title="Submission", icon=":material/outbox:", url_path="submission"),
+    ],
+}
+# The links are our own: Streamlit's would drop the selection from the address.
+page = st.navigation(PAGES, position="hidden")
 choose_run()
+link_pages(PAGES)
 try:
     page.run()
 except RunError as error:
     show_broken_file(error)
-finally:
-    pin_run()

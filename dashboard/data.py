@@ -4,18 +4,22 @@ Every cache is keyed on a file's path, time of change and size, so a file that w
 """
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from core import runs
+from core.cache import default_cache_dir
 from core.images import PHOTO_SUFFIXES, PhotoError, thumbnail
 from core.predict import Classifier, load_classifier
 from core.runs import Run, RunError
-
-THUMBNAIL_SIZE = 240
+from core.thumbnails import thumbnails
+from dashboard.photos import photo_table
 
 Stamp = tuple[str, int, int]
 
@@ -50,6 +54,15 @@ def metrics(run: Run) -> dict[str, Any]:
     return _metrics(_stamp(run.path / runs.METRICS_FILE))
 
 
+def photos(run: Run) -> pd.DataFrame:
+    """All that a run knows of its photos; see `dashboard.photos.photo_table`. Shared: not to be changed."""
+    predicted, tested = (
+        _stamp(run.path / name) if run.has(name) else None for name in (runs.PREDICTIONS_FILE, runs.TEST_PREDICTIONS_FILE)
+    )  # fmt: skip
+    samples, problems = _stamp(run.path / runs.SAMPLES_FILE), _stamp(run.path / runs.PROBLEMS_FILE)
+    return _photos(samples, problems, predicted, tested, len(run.class_names))
+
+
 def classifier(run: Run) -> Classifier:
     """A run's network, loaded once for all visitors.
 
@@ -71,13 +84,23 @@ def photo_path(run: Run, image: str) -> Path:
     return run.dataset_dir / relative
 
 
-def thumbnail_uri(path: Path) -> str:
-    """A small copy of a photo as a `data:` address.
+def thumbnail_uris(run: Run, images: Sequence[str]) -> list[str | PhotoError]:
+    """Small copies of photos as `data:` addresses, or why there is none."""
+    found: dict[str, bytes | PhotoError] = {}
+    paths = {}
+    for image in images:
+        try:
+            paths[image] = photo_path(run, image)
+        except PhotoError as error:
+            found[image] = error
+    found |= dict(zip(paths, thumbnails(list(paths.values()), default_cache_dir()), strict=True))
+    return [_uri(found[image]) for image in images]
 
-    Raises:
-        PhotoError: If the photo cannot be used.
-    """
-    return _thumbnail_uri(_photo_stamp(path))
+
+def _uri(content: bytes | PhotoError) -> str | PhotoError:
+    if isinstance(content, PhotoError):
+        return content
+    return "data:image/webp;base64," + base64.b64encode(content).decode()
 
 
 def large_photo(path: Path) -> bytes:
@@ -134,16 +157,35 @@ def _metrics(stamp: Stamp) -> dict[str, Any]:
     return runs.read_metrics(Path(stamp[0]))
 
 
+# A resource and no data: the table is not copied for every look at it.
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _photos(
+    samples: Stamp, problems: Stamp, predictions: Stamp | None, test_predictions: Stamp | None, n_classes: int
+) -> pd.DataFrame:
+    return photo_table(
+        runs.read_samples(Path(samples[0])),
+        runs.read_problems(Path(problems[0])),
+        n_classes,
+        runs.read_predictions(Path(predictions[0]), n_classes) if predictions else None,
+        runs.read_test_predictions(Path(test_predictions[0]), n_classes) if test_predictions else None,
+    )
+
+
 @st.cache_resource(show_spinner="Loading the network ...", max_entries=2)
 def _classifier(model: Stamp, run_file: Stamp, _run: Run) -> Classifier:
     return load_classifier(_run)
 
 
-@st.cache_data(show_spinner=False, max_entries=5000)
-def _thumbnail_uri(stamp: Stamp) -> str:
-    return "data:image/webp;base64," + base64.b64encode(thumbnail(Path(stamp[0]), THUMBNAIL_SIZE)).decode()
-
-
 @st.cache_data(show_spinner=False, max_entries=100)
 def _large_photo(stamp: Stamp) -> bytes:
     return thumbnail(Path(stamp[0]), 1200)
+
+
+def positions(run: Run, map_name: str) -> NDArray[np.float64] | None:
+    """To come."""
+    return None
+
+
+def changes(run: Run, other: str) -> "pd.Series[str]":
+    """To come."""
+    raise RunError("no comparison yet")

@@ -1,33 +1,76 @@
-// A page of thumbnails: every tile is a button, so the keyboard reaches it; a click names its photo to Python.
-// File names are only ever text here, never markup.
+// A page of thumbnails. Every tile is a button; one of them is in the tab order and the arrow keys move on from there,
+// over the edge of the page too. A click or Enter names the photo to Python. File names are only ever text here.
+const NOWHERE = null;
+const MOVES = { ArrowLeft: -1, ArrowRight: 1 };
+
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   const grid = parentElement.querySelector(".grid");
+  // What the keyboard did last, so that the page that it turned to is entered at the right end.
+  grid.entry ??= NOWHERE;
 
-  const line = (className, text) => {
-    const span = document.createElement("span");
-    span.className = className;
-    span.textContent = text;
-    return span;
+  const tiles = data.items.map((item) => tile(item, () => setTriggerValue("picked", item.name)));
+  grid.dataset.tiles = data.tiles;
+  grid.setAttribute("aria-label", `Photos, page ${data.page} of ${data.pages}. Arrow keys move, Enter opens.`);
+  grid.replaceChildren(...tiles);
+
+  const focus = (index) => {
+    tiles.forEach((each, place) => (each.tabIndex = place === index ? 0 : -1));
+    tiles[index].focus();
+  };
+  tiles.forEach((each, place) => (each.tabIndex = place === 0 ? 0 : -1));
+  if (grid.entry !== NOWHERE) {
+    focus(grid.entry === "start" ? 0 : tiles.length - 1);
+    grid.entry = NOWHERE;
+  }
+
+  const turn = (by) => {
+    if (data.page + by < 1 || data.page + by > data.pages) return;
+    grid.entry = by > 0 ? "start" : "end";
+    setTriggerValue("turned", by);
   };
 
-  grid.replaceChildren(
-    ...data.items.map((item) => {
-      const tile = document.createElement("button");
-      tile.className = `tile ${item.mark}`;
-      tile.title = item.name;
-      tile.setAttribute("aria-label", `Open ${item.name}: ${item.title}, ${item.detail}`);
-      if (item.src) {
-        const picture = document.createElement("img");
-        picture.src = item.src;
-        picture.alt = item.name;
-        tile.append(picture);
-      } else {
-        tile.append(line("fault", item.fault));
-      }
-      tile.append(line("title", item.title), line("detail", item.detail));
-      tile.onclick = () => setTriggerValue("picked", item.name);
-      return tile;
-    })
-  );
+  grid.onkeydown = (event) => {
+    const here = tiles.indexOf(parentElement.activeElement ?? grid.getRootNode().activeElement);
+    if (here < 0 || event.altKey || event.ctrlKey || event.metaKey) return;
+    const columns = tiles.filter((each) => each.offsetTop === tiles[0].offsetTop).length;
+    const step = { ...MOVES, ArrowUp: -columns, ArrowDown: columns }[event.key];
+    if (step !== undefined) {
+      const there = here + step;
+      if (there in tiles) focus(there);
+      else turn(Math.sign(step));
+    } else if (event.key === "PageDown") turn(1);
+    else if (event.key === "PageUp") turn(-1);
+    else if (event.key === "Home") focus(0);
+    else if (event.key === "End") focus(tiles.length - 1);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+}
+
+function tile(item, open) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = `tile ${item.mark}`;
+  button.title = item.name;
+  button.setAttribute("aria-label", [`Open ${item.name}`, item.title, item.mark, item.detail].filter(Boolean).join(", "));
+  button.append(item.src ? picture(item) : line("fault", item.fault));
+  button.append(line("title", item.title), line("detail", item.detail));
+  button.onclick = open;
+  return button;
+}
+
+function picture(item) {
+  const image = document.createElement("img");
+  image.src = item.src;
+  image.alt = "";  // The button says all that there is to say.
+  return image;
+}
+
+function line(className, text) {
+  const span = document.createElement("span");
+  span.className = className;
+  span.textContent = text;
+  return span;
 }

@@ -1,17 +1,16 @@
 """What pages share: the run picker, the head of a page, what is said where something is not there."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
 from core import runs
 from core.config import default_runs_dir
 from core.runs import BrokenRun, Run, RunError
-from dashboard import data
+from dashboard import address, data
 
 _CHOSEN_RUN = "chosen_run"
-_FIRST_RUN = "first_run"
 
 START_COMMANDS = """\
 python train.py --demo                     # a drawn dataset, no network, about a minute
@@ -22,44 +21,36 @@ def choose_run() -> None:
     """Show the run picker in the sidebar and remember what was picked for `open_page`."""
     found, broken = runs.list_runs(default_runs_dir())
     by_name = {run.name: run for run in found}
-    # What this visitor looked at before, or what the address asks for.
-    wanted = st.session_state.get("run") or st.query_params.get("run")
+    asked = address.params().get("run")
+    st.session_state[_CHOSEN_RUN] = None
     with st.sidebar:
         if found:
-            name = st.selectbox(
+            run = by_name.get(asked or "", found[0])
+            st.session_state[_CHOSEN_RUN] = run
+            address.remember_run(run.name, found[0].name)
+            st.selectbox(
                 "Run",
                 list(by_name),
-                index=list(by_name).index(wanted) if wanted in by_name else 0,
-                format_func=lambda name: _label(by_name[name]),
-                key="run",
+                format_func=lambda name: _label(by_name[name]) if name in by_name else name,
                 help="Finished runs first, newest first. Train again and refresh this page to see the new run.",
+                **address.bound("run", run.name, lambda name: address.go(run=name, photo=None, page=None)),
             )
-            if wanted and wanted not in by_name:
-                st.warning(f"No run **{escaped(wanted)}** can be read here; this is **{escaped(name)}**.")
-            st.session_state[_CHOSEN_RUN] = by_name[name]
-            st.session_state[_FIRST_RUN] = found[0].name
-            _say_state(by_name[name])
+            if asked and asked not in by_name:
+                st.warning(f"No run **{escaped(asked)}** can be read here; this is **{escaped(run.name)}**.")
+            _say_state(run)
             newest = found[0]
-            if newest.state == runs.FINISHED and newest.info["created"] > by_name[name].info["created"]:
+            if newest.state == runs.FINISHED and newest.info["created"] > run.info["created"]:
                 st.caption(f"There is a newer one: {escaped(newest.name)}.")
-        else:
-            st.session_state[_CHOSEN_RUN] = None
         _say_broken(broken)
 
 
-def pin_run() -> None:
-    """Name the run in the address where that matters; called when the page has been drawn.
-
-    A bare address follows the newest run, so that training again and refreshing shows the new one. An address that
-    holds a choice of photos names its run, so that a copied link opens the same photos after another training.
-    Streamlit's own binding knows the first only.
-    """
-    run: Run | None = st.session_state[_CHOSEN_RUN]
-    is_newest = run is None or run.name == st.session_state[_FIRST_RUN]
-    if run is not None and (not is_newest or set(st.query_params) - {"run"}):
-        st.query_params["run"] = run.name
-    else:
-        st.query_params.pop("run", None)
+def link_pages(pages: Mapping[str, Sequence[st.Page]]) -> None:
+    """The menu: links that keep the run and the selection."""
+    with st.sidebar:
+        for section, members in pages.items():
+            st.caption(section)
+            for page in members:
+                st.page_link(page, query_params=address.link_params(), width="stretch")
 
 
 def _label(run: Run) -> str:

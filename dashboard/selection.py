@@ -1,51 +1,319 @@
-"""Choosing and ordering rows of a predictions table; pandas only."""
+"""Which photos are looked at: a predicate over the table of photos, and its form in an address; pandas only.
 
-from collections.abc import Sequence
-from typing import Literal
+A selection is what a link carries. It names properties, never rows, so that the same link means the same question when
+the run has been trained again. Every field has one spelling, the one in the address:
 
+    split=val  fold=2  true=nobody  predicted=everybody  outcome=wrong  confidence=0.6-0.7  name=beach
+    problem=duplicate  shape=612x408  ratio=1.41-1.54  map=pca  area=0.1,0.2;0.4,0.2;0.3,0.5
+    with=OTHER-RUN  change=fixed
+
+Ranges hold their lower bound and not their upper one, so that the bins of a histogram share no photo; a range up to 1
+or beyond the largest value holds that too.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-Outcome = Literal["Errors", "Correct", "All"]
-Order = Literal["Highest loss", "Lowest loss", "Most confident", "Least confident", "Name"]
+from dashboard.photos import SPLITS, is_right, is_wrong
 
-OUTCOMES: tuple[Outcome, ...] = ("Errors", "Correct", "All")
+Order = Literal[
+    "highest loss", "lowest loss", "most confident", "least confident", "smallest margin", "largest margin", "name"
+]
+ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 _SORTING: dict[Order, tuple[str, bool]] = {
-    "Highest loss": ("loss", False),
-    "Lowest loss": ("loss", True),
-    "Most confident": ("confidence", False),
-    "Least confident": ("confidence", True),
-    "Name": ("image", True),
+    "highest loss": ("loss", False),
+    "lowest loss": ("loss", True),
+    "most confident": ("confidence", False),
+    "least confident": ("confidence", True),
+    "smallest margin": ("margin", True),
+    "largest margin": ("margin", False),
+    "name": ("image", True),
 }
-ORDERS: tuple[Order, ...] = tuple(_SORTING)
+
+OUTCOMES = ("wrong", "right")
+CHANGES = ("fixed", "broken", "still_wrong", "still_right")
+MAX_POLYGON = 30
+
+SPLIT_WORDS = {
+    "train": "trained on",
+    "val": "held out",
+    "test": "test",
+    "left_out": "left out",
+    "unknown": "split not known yet",
+}
+CHANGE_WORDS = {
+    "fixed": "right now, wrong in",
+    "broken": "wrong now, right in",
+    "still_wrong": "wrong now and in",
+    "still_right": "right now and in",
+}
+
+Range = tuple[float, float]
+Polygon = tuple[tuple[float, float], ...]
 
 
-def choose(
-    predictions: pd.DataFrame,
-    *,
-    outcome: Outcome = "All",
-    split: str | None = None,
-    true_label: int | None = None,
-    predicted_label: int | None = None,
-    confidence: tuple[float, float] = (0.0, 1.0),
-) -> pd.DataFrame:
-    """Rows that meet every condition; None means any."""
-    keep = predictions["confidence"].between(*confidence)
-    is_correct = predictions["true_label"] == predictions["predicted_label"]
-    if outcome != "All":
-        keep &= is_correct == (outcome == "Correct")
-    for column, value in (("split", split), ("true_label", true_label), ("predicted_label", predicted_label)):
-        if value is not None:
-            keep &= predictions[column] == value
-    return predictions[keep]
+@dataclass(frozen=True)
+class Selection:
+    """Conditions that a photo must meet, all of them; None means any.
+
+    Classes are named, not numbered: a link says what it means, and a name that a run does not have chooses no photo
+    instead of another class.
+    """
+
+    split: str | None = None
+    fold: int | None = None
+    true: str | None = None
+    predicted: str | None = None
+    outcome: str | None = None
+    confidence: Range | None = None
+    name: str | None = None
+    problem: str | None = None
+    shape: tuple[int, int] | None = None
+    ratio: Range | None = None
+    map: str | None = None
+    area: Polygon | None = None
+    with_run: str | None = None
+    change: str | None = None
+
+    def without(self, field: str) -> "Selection":
+        """The selection with one condition less; what only serves that condition goes with it."""
+        served = {"area": ("area", "map"), "change": ("change", "with_run")}.get(field, (field,))
+        return replace(self, **dict.fromkeys(served))
 
 
-def order(predictions: pd.DataFrame, by: Order) -> pd.DataFrame:
-    """Rows in the order that a person asked for; ties by name."""
+# Fields that are no condition of their own.
+_SERVANTS = ("map", "with_run")
+FIELDS = tuple(field.name for field in fields(Selection))
+# Python has taken the word.
+_PARAM_OF = {"with_run": "with"}
+PARAMS = tuple(_PARAM_OF.get(field, field) for field in FIELDS)
+
+
+# --- addresses -------------------------------------------------------------------------------------------------------
+
+
+def parse(params: Mapping[str, str]) -> tuple[Selection, list[str]]:
+    """Read a selection from an address.
+
+    Args:
+        params: The address' parameters; those that belong to no selection are passed over.
+
+    Returns:
+        The selection, and a line for each parameter that means nothing, which is left out.
+    """
+    values, faults = {}, []
+    for field in FIELDS:
+        param = _PARAM_OF.get(field, field)
+        if text := params.get(param, ""):
+            value = _parse_field(field, text)
+            if value is None:
+                faults.append(f"{param}={text[:60]} means nothing here and was left out of the selection.")
+            else:
+                values[field] = value
+    for served, servant in (("area", "map"), ("change", "with_run")):
+        if (served in values) != (servant in values):
+            values.pop(served, None)
+            values.pop(servant, None)
+    return Selection(**values), faults  # type: ignore[arg-type]
+
+
+def _parse_field(field: str, text: str) -> object:
+    """A field's value, None where the text is none."""
+    if field in _CHOICES:
+        return text if text in _CHOICES[field] else None
+    if field == "fold":
+        return int(text) if re.fullmatch(r"\d{1,4}", text) else None
+    if field in ("confidence", "ratio"):
+        return _parse_range(text)
+    if field == "shape":
+        match = re.fullmatch(r"(\d{1,7})x(\d{1,7})", text)
+        return (int(match[1]), int(match[2])) if match else None
+    if field == "area":
+        return _parse_polygon(text)
+    return text
+
+
+_CHOICES: dict[str, Sequence[str]] = {
+    "split": SPLITS,
+    "outcome": OUTCOMES,
+    "map": ("pca", "tsne"),
+    "change": CHANGES,
+}
+_NUMBER = r"\d{1,6}(?:\.\d{1,9})?"
+
+
+def _parse_range(text: str) -> Range | None:
+    match = re.fullmatch(rf"({_NUMBER})-({_NUMBER})", text)
+    if not match or float(match[1]) > float(match[2]):
+        return None
+    return float(match[1]), float(match[2])
+
+
+def _parse_polygon(text: str) -> Polygon | None:
+    corners = text.split(";")
+    if not 3 <= len(corners) <= MAX_POLYGON:
+        return None
+    signed = rf"(-?{_NUMBER}),(-?{_NUMBER})"
+    matches = [re.fullmatch(signed, corner) for corner in corners]
+    return tuple((float(match[1]), float(match[2])) for match in matches if match) if all(matches) else None
+
+
+def to_params(selection: Selection) -> dict[str, str]:
+    """A selection's form in an address; `parse` reads it back."""
+    values = {field: getattr(selection, field) for field in FIELDS}
+    return {_PARAM_OF.get(field, field): _text_of(field, value) for field, value in values.items() if value is not None}
+
+
+def _text_of(field: str, value: Any) -> str:
+    if field in ("confidence", "ratio"):
+        return "-".join(map(_short, value))
+    if field == "shape":
+        return "x".join(map(str, value))
+    if field == "area":
+        return ";".join(f"{_short(x)},{_short(y)}" for x, y in value)
+    return str(value)
+
+
+def _short(number: float) -> str:
+    """A number as short as it can be within what an eye could tell apart, never in powers of ten."""
+    text = f"{number:.4f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def chips(selection: Selection) -> dict[str, str]:
+    """What each condition says, in words, by field."""
+    return {
+        field: _words(field, selection)
+        for field in FIELDS
+        if field not in _SERVANTS and getattr(selection, field) is not None
+    }
+
+
+def _words(field: str, selection: Selection) -> str:
+    value = getattr(selection, field)
+    if field == "split":
+        return SPLIT_WORDS[value]
+    if field == "confidence":
+        return f"confidence {100 * value[0]:.0f} to {100 * value[1]:.0f} %"
+    if field == "ratio":
+        return f"width : height {value[0]:.2f} to {value[1]:.2f}"
+    if field == "shape":
+        return f"{value[0]} x {value[1]} pixels"
+    if field == "area":
+        return f"an area of the {'t-SNE' if selection.map == 'tsne' else 'PCA'} map"
+    if field == "change":
+        return f"{CHANGE_WORDS[value]} {selection.with_run}"
+    return {"true": "true class: ", "fold": "fold ", "name": "name has ", "outcome": ""}.get(field, f"{field}: ") + str(
+        value
+    )
+
+
+# --- photos ----------------------------------------------------------------------------------------------------------
+
+
+def matches(
+    selection: Selection,
+    photos: pd.DataFrame,
+    class_names: Sequence[str],
+    positions: NDArray[np.float64] | None = None,
+    changes: "pd.Series[str] | None" = None,
+) -> NDArray[np.bool_]:
+    """Which photos meet every condition.
+
+    Args:
+        selection: The conditions.
+        photos: As `dashboard.photos.photo_table` gives them, n rows.
+        class_names: The K names in index order.
+        positions: Places on the map that `selection.map` names, shape (n, 2), missing where a photo has none. Needed
+            for an `area`.
+        changes: What became of each photo since `selection.with_run`, by `image`. Needed for a `change`.
+
+    Returns:
+        Shape (n,).
+    """
+    keep = np.ones(len(photos), dtype=bool)
+    for field, column in (("split", "split"), ("fold", "fold")):
+        if (value := getattr(selection, field)) is not None:
+            keep &= (photos[column] == value).to_numpy()
+    for field, column in (("true", "true_label"), ("predicted", "predicted_label")):
+        if (name := getattr(selection, field)) is not None:
+            keep &= (photos[column] == class_names.index(name)).to_numpy() if name in class_names else False
+    if selection.outcome is not None:
+        keep &= (is_wrong if selection.outcome == "wrong" else is_right)(photos).to_numpy()
+    if selection.confidence is not None:
+        keep &= within(photos["confidence"].to_numpy(), selection.confidence, 1.0)
+    if selection.ratio is not None:
+        keep &= within((photos["width"] / photos["height"]).to_numpy(), selection.ratio, np.inf)
+    if selection.shape is not None:
+        keep &= ((photos["width"] == selection.shape[0]) & (photos["height"] == selection.shape[1])).to_numpy()
+    if selection.problem is not None:
+        keep &= np.array([selection.problem in kinds.split() for kinds in photos["problem"]], dtype=bool)
+    if selection.name is not None:
+        keep &= photos["image"].str.contains(selection.name, case=False, regex=False).to_numpy()
+    if selection.area is not None:
+        keep &= False if positions is None else inside(selection.area, positions)
+    if selection.change is not None:
+        keep &= False if changes is None else (photos["image"].map(changes) == selection.change).to_numpy()
+    return keep
+
+
+def within(values: NDArray[np.float64], bounds: Range, largest: float) -> NDArray[np.bool_]:
+    """Which values lie in a range; its upper bound belongs to it where nothing lies beyond."""
+    low, high = bounds
+    return (values >= low) & ((values < high) | ((high >= largest) & (values <= high)))
+
+
+def inside(polygon: Polygon, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which points lie inside a polygon: a ray from them to the right crosses its border an odd number of times.
+
+    Args:
+        polygon: Its corners in order.
+        points: Shape (n, 2); missing ones lie outside.
+
+    Returns:
+        Shape (n,).
+    """
+    x, y = points[:, 0], points[:, 1]
+    is_inside = np.zeros(len(points), dtype=bool)
+    for (x0, y0), (x1, y1) in zip(polygon, (*polygon[1:], polygon[0]), strict=True):
+        if y0 == y1:
+            continue  # A ray that runs along an edge does not cross it.
+        crosses = (y0 > y) != (y1 > y)
+        is_inside ^= crosses & (x < x0 + (y - y0) * (x1 - x0) / (y1 - y0))
+    return is_inside & ~np.isnan(points).any(axis=1)
+
+
+def simplified(corners: Sequence[tuple[float, float]], n: int = MAX_POLYGON) -> Polygon:
+    """A polygon of at most n corners: the one that adds the smallest area goes first, again and again.
+
+    M. Visvalingam, J. D. Whyatt, "Line generalisation by repeated elimination of points", 1993. Corners are rounded as
+    an address holds them, so that what is counted is what a copied link shows.
+    """
+    kept = [(float(_short(x)), float(_short(y))) for x, y in corners]
+    while len(kept) > n:
+        (ax, ay), (bx, by), (cx, cy) = (np.array(np.roll(kept, shift, axis=0)).T for shift in (1, 0, -1))
+        areas = np.abs((bx - ax) * (cy - ay) - (cx - ax) * (by - ay))
+        del kept[int(areas.argmin())]
+    return tuple(kept)
+
+
+def order(photos: pd.DataFrame, by: Order) -> pd.DataFrame:
+    """Photos in the order that a person asked for; ties by name, what has no value last.
+
+    Args:
+        photos: Sorted by `image`.
+        by: The order.
+    """
     column, ascending = _SORTING[by]
-    return predictions.sort_values([column, "image"], ascending=[ascending, True], ignore_index=True)
-
-
-def count_by(predictions: pd.DataFrame, column: str, class_names: Sequence[str]) -> dict[str, int]:
-    """Number of rows per class name, in class order, absent classes included."""
-    counts = predictions[column].value_counts()
-    return {name: int(counts.get(label, 0)) for label, name in enumerate(class_names)}
+    if column == "image":
+        return photos.reset_index(drop=True)
+    return photos.sort_values(column, ascending=ascending, kind="stable", ignore_index=True)

@@ -5,83 +5,86 @@ import streamlit as st
 
 from core import runs
 from core.dataset import PROBLEM_KINDS
-from core.runs import Run
-from dashboard import charts, data
-from dashboard.gallery import show_gallery
-from dashboard.page import open_page
+from dashboard import address, data
+from dashboard.charts import dataset as charts
+from dashboard.filters import show_photos
+from dashboard.linked import Chosen, choose_photos, show_chart
+from dashboard.page import escaped, open_page
+from dashboard.selection import SPLIT_WORDS
 
 HOW_TO_READ = (
-    "The photos that this run was trained, validated and tested on, and every file that was left out or is odd."
+    "All photos of this run and every file that was left out or is odd. Click a bar or tick a problem to see its "
+    "photos below; full colour is what is chosen."
 )
 
 
-def counts_by_split(run: Run, samples: pd.DataFrame) -> pd.DataFrame:
-    """Photos per class (rows) and split (columns); before there are predictions the split is not known."""
-    labelled = samples[samples["folder"] == "training"]
-    if run.has(runs.PREDICTIONS_FILE):
-        splits = data.predictions(run).set_index("image")["split"].map({"train": "training", "val": "validation"})
-        split = labelled["image"].map(splits).fillna("not used")
-    else:
-        split = pd.Series("training or validation", index=labelled.index)
-    table = pd.crosstab(labelled["label"].astype("int64"), split).reindex(range(len(run.class_names)), fill_value=0)
-    table.index = pd.Index(run.class_names)
-    return table
+def show_charts(view: Chosen) -> None:
+    """Classes, shapes and ratios."""
+    photos, names = view.photos, view.run.class_names
+    present = photos.loc[photos["true_label"] >= 0, "split"].unique()
+    splits = {split: word for split, word in SPLIT_WORDS.items() if split in present}
+    left, middle, right = st.columns(3)
+    with left:
+        st.subheader("Class balance", anchor=False)
+        figure = charts.class_balance(photos, view.mask, names, splits)
+        show_chart(figure, "balance", alt="Bars of photos per class and split")
+    with middle:
+        st.subheader("Width and height", anchor=False)
+        show_chart(charts.photo_shapes(photos, view.mask), "shapes", alt="Bars of the commonest sizes of photos")
+    with right:
+        st.subheader("Aspect ratio", anchor=False)
+        show_chart(charts.aspect_ratios(photos, view.mask), "ratios", alt="Histogram of width divided by height")
 
 
-def show_problems(problems: pd.DataFrame) -> None:
-    """The list of problems, most frequent kind first, each with its meaning."""
+def problem_table(problems: pd.DataFrame) -> pd.DataFrame:
+    """A row a kind of problem: kind, its meaning, what became of the files, their number; commonest first."""
+    counts = problems["kind"].value_counts()
+    known = [PROBLEM_KINDS.get(kind, (kind, True)) for kind in counts.index]
+    return pd.DataFrame(
+        {
+            "kind": counts.index,
+            "problem": [meaning for meaning, _ in known],
+            "files": counts.to_numpy(),
+            "used": ["left out" if is_left_out else "used" for _, is_left_out in known],
+        }
+    )
+
+
+def show_problems(view: Chosen, problems: pd.DataFrame) -> None:
+    """The list of problems; a line chooses its files."""
     st.subheader("Problems", anchor=False)
     if problems.empty:
         st.write("None: every photo has a label and can be read.")
         return
-    known = problems["kind"].map(lambda kind: PROBLEM_KINDS.get(kind, (kind, True)))
-    table = pd.DataFrame(
-        {
-            "file": problems["image"],
-            "problem": known.str[0],
-            "used": known.str[1].map({True: "left out", False: "used"}),
-            "detail": problems["detail"],
-        }
-    )
-    n_left_out = int((table["used"] == "left out").sum())
-    st.write(f"{n_left_out} files were left out, {len(table) - n_left_out} are odd but were used.")
-    st.dataframe(table, hide_index=True, height="auto" if len(table) <= 10 else 380)
+    table = problem_table(problems)
+    kinds, asked = table["kind"].tolist(), view.selection.problem
+    key = f"problems-{asked}"  # Another choice is another widget: it shows what the address says.
+    n_left_out = int(table.loc[table["used"] == "left out", "files"].sum())
+    st.write(f"{n_left_out} left out, {int(table['files'].sum()) - n_left_out} odd but used.")
 
+    def take_line() -> None:
+        rows = st.session_state[key]["selection"]["rows"]
+        address.go(problem=kinds[rows[0]] if rows and rows[0] < len(kinds) else None, page=None, photo=None)
 
-def show_samples(run: Run, samples: pd.DataFrame) -> None:
-    """A few photos of one class at a time; another draw shows others."""
-    st.subheader("A look at the photos", anchor=False)
-    folders = [*run.class_names, *(["test"] if (samples["folder"] == "test").any() else [])]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = st.segmented_control(
-            "Class", folders, default=folders[0], required=True, key="class", bind="query-params"
-        )
-        draw = st.number_input("Draw", min_value=0, step=1, help="Another number shows other photos.", width=140)
-    chosen = chosen or folders[0]
-    label = samples["label"]
-    photos = samples[label.isna() if chosen == "test" else (label == run.class_names.index(chosen)).fillna(False)]
-    drawn = photos.sample(min(12, len(photos)), random_state=int(draw)) if len(photos) else photos
-    show_gallery(run, drawn[["image"]], key="data")
+    st.dataframe(
+        table, hide_index=True, key=key, on_select=take_line, selection_mode="single-row",
+        selection_default={"selection": {"rows": [kinds.index(asked)] if asked in kinds else []}},
+        alt="Kinds of problems with the number of files of each",
+    )  # fmt: skip
+    with st.expander("Every file"):
+        st.dataframe(problems, hide_index=True, height="auto" if len(problems) <= 10 else 380)
 
 
 def main() -> None:
     """The page."""
     run = open_page("Data", HOW_TO_READ, needs=[runs.SAMPLES_FILE, runs.PROBLEMS_FILE])
-    samples = data.samples(run)
-    n_test = int((samples["folder"] == "test").sum())
-    st.write(f"{len(samples) - n_test} labelled photos and {n_test} test photos in `{run.dataset_dir}`.")
-    left, middle, right = st.columns(3)
-    with left:
-        st.subheader("Class balance", anchor=False)
-        st.plotly_chart(charts.class_balance(counts_by_split(run, samples)))
-    with middle:
-        st.subheader("Sizes", anchor=False)
-        st.plotly_chart(charts.photo_sizes(samples, run.class_names))
-    with right:
-        st.subheader("Aspect ratios", anchor=False)
-        st.plotly_chart(charts.aspect_ratios(samples))
-    show_problems(data.problems(run))
-    show_samples(run, samples)
+    view = choose_photos(run)
+    n_labelled = int((view.photos["split"].isin(["train", "val", "unknown"])).sum())
+    n_test = int((view.photos["split"] == "test").sum())
+    st.markdown(f"{n_labelled:,} labelled photos and {n_test:,} test photos in {escaped(str(run.dataset_dir))}.")
+    show_charts(view)
+    show_problems(view, data.problems(run))
+    show_photos(view, default_order="name")
 
 
 main()

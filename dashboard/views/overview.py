@@ -9,7 +9,8 @@ import streamlit as st
 from core import runs
 from core.evaluation import PairedDifference, paired_difference
 from core.runs import Run, RunError
-from dashboard import charts, data
+from dashboard import data
+from dashboard.charts import evaluation as charts
 from dashboard.page import escaped, open_page, previous_run
 
 HOW_TO_READ = (

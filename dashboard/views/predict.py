@@ -13,8 +13,8 @@ from core.images import PHOTO_SUFFIXES, PhotoError, thumbnail
 from core.predict import Classifier
 from core.runs import Run
 from dashboard import data
-from dashboard.gallery import show_prediction
 from dashboard.page import escaped, open_page
+from dashboard.photo import show_prediction
 
 HOW_TO_READ = (
     "The network's probability for each class of a photo; they add up to 1. The first photo takes seconds longer."

@@ -6,7 +6,8 @@ import streamlit as st
 from core import runs
 from core.config import default_runs_dir
 from core.runs import RunError
-from dashboard import charts, data
+from dashboard import data
+from dashboard.charts import training as charts
 from dashboard.page import escaped, open_page, progress_text
 
 HOW_TO_READ = (

@@ -1,0 +1,87 @@
+"""What a page shows stands in its address and nowhere else.
+
+Widgets show what the address says and write into it what is chosen with them; charts likewise. So a copied link opens
+the same view in another browser, a reload keeps it, and the browser's back button undoes one choice at a time:
+Streamlit adds an entry to the browser's history whenever the parameters change, and runs the page again when one of
+them comes back.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from dashboard.selection import PARAMS, Selection, parse, to_params
+
+# How photos are shown, whichever they are.
+VIEW_PARAMS = ("sort", "tiles", "rows")
+_SHOWN_RUN, _NEWEST_RUN = "shown_run", "newest_run"
+
+
+def params() -> dict[str, str]:
+    """The address' parameters."""
+    return dict(st.query_params.to_dict())
+
+
+def remember_run(shown: str, newest: str) -> None:
+    """Note which run is shown, so that an address that holds a choice can name it."""
+    st.session_state[_SHOWN_RUN], st.session_state[_NEWEST_RUN] = shown, newest
+
+
+def go(**changes: str | None) -> None:
+    """Change parameters of the address, all in one step of the browser's history; None takes one away.
+
+    A bare address follows the newest run, so that training again and refreshing shows the new one. One that holds a
+    choice names its run, so that a copied link opens the same photos after another training.
+    """
+    st.query_params.from_dict(_pinned(params() | changes))
+
+
+def select(selection: Selection) -> None:
+    """Choose photos; the gallery begins on its first page."""
+    go(**(dict.fromkeys(PARAMS) | {"with": params().get("with")} | to_params(selection)), page=None, photo=None)
+
+
+def selection() -> tuple[Selection, list[str]]:
+    """The selection in the address, and what in it means nothing; see `dashboard.selection.parse`."""
+    return parse(params())
+
+
+def link_params(**changes: str | None) -> dict[str, str]:
+    """Parameters of a link to another page: the selection goes along."""
+    kept = {key: value for key, value in params().items() if key in (*PARAMS, *VIEW_PARAMS, "run")}
+    return _pinned(kept | changes)
+
+
+def _pinned(asked: dict[str, Any]) -> dict[str, str]:
+    kept = {key: str(value) for key, value in asked.items() if value not in (None, "")}
+    run = kept.pop("run", None) or st.session_state.get(_SHOWN_RUN)
+    if run and (kept or run != st.session_state.get(_NEWEST_RUN)):
+        kept["run"] = run
+    return kept
+
+
+def bound(key: str, shown: Any, choose: Callable[[Any], None]) -> dict[str, Any]:
+    """Arguments for a widget that shows a value of the address and writes another one into it.
+
+    Args:
+        key: The widget's key.
+        shown: What the address says, as the widget has it.
+        choose: Called with what was chosen.
+    """
+    st.session_state[key] = shown
+
+    def on_change() -> None:
+        choose(st.session_state[key])
+
+    return {"key": key, "on_change": on_change}
+
+
+def bound_choice(param: str, options: tuple[str, ...], default: str) -> dict[str, Any]:
+    """Arguments for a widget that chooses one of a few words that an address may hold as they are."""
+    asked = params().get(param, default)
+
+    def choose(value: str | None) -> None:
+        go(**{param: None if value == default else value, "page": None})
+
+    return bound(f"choice-{param}", asked if asked in options else default, choose)

@@ -1,0 +1,1 @@
+"""Tables in, plotly figures out, a module a topic; no Streamlit in here."""

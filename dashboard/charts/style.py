@@ -1,0 +1,30 @@
+"""Colours and layouts that charts share.
+
+Colours are Okabe and Ito's, which people with colour-blindness can tell apart; where a colour carries a meaning, a
+shape or a word carries it too. They are meant for light and dark pages alike.
+"""
+
+from typing import Any
+from urllib.parse import urlencode
+
+PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999")
+RIGHT, WRONG = "#009e73", "#d55e00"
+NEUTRAL = "#8a949e"
+# The frame of what is chosen, and how much is left of what is not.
+HIGHLIGHT = "#d55e00"
+FADED = 0.25
+
+
+def colour(index: int) -> str:
+    """The colour of a class or run by its index."""
+    return PALETTE[index % len(PALETTE)]
+
+
+def query(**conditions: object) -> str:
+    """The part of an address that a click on a mark stands for."""
+    return urlencode({key: value for key, value in conditions.items() if value is not None})
+
+
+def legend_on_top() -> dict[str, Any]:
+    """Layout of a figure with its legend above, below the toolbar."""
+    return {"legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, "margin": {"t": 60, "b": 10}}

@@ -1,0 +1,125 @@
+"""What is chosen, in words that can be taken away one by one, and the controls that choose."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard import address
+from dashboard.gallery import DEFAULT_ROWS, DEFAULT_TILES, ROWS, TILES, show_gallery
+from dashboard.linked import Chosen
+from dashboard.page import escaped
+from dashboard.photo import show_opened
+from dashboard.selection import ORDERS, OUTCOMES, SPLIT_WORDS, Order, Selection, chips, matches
+
+ANY = "any"
+
+
+def show_photos(view: Chosen, title: str = "Photos", default_order: Order = "highest loss") -> None:
+    """The photos that are chosen: what is asked for, how many there are, and the gallery; the same on every page."""
+    st.subheader(title, anchor=False)
+    _show_bar(view)
+    by = _order(default_order)
+    photos = view.in_order(by)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.popover("Filter", icon=":material/tune:"):
+            _show_filters(view)
+        st.selectbox("Sort by", ORDERS, width=190, **_bound_order(by, default_order))
+        st.segmented_control(
+            "Size", TILES, required=True, **address.bound_choice("tiles", TILES, DEFAULT_TILES)
+        )  # fmt: skip
+        st.segmented_control("A page", ROWS, required=True, **address.bound_choice("rows", ROWS, DEFAULT_ROWS))
+        st.download_button(
+            "CSV", lambda: _csv(photos), "maskboard-photos.csv", "text/csv", icon=":material/download:",
+            help="The photos that are chosen, in this order", on_click="ignore",
+        )  # fmt: skip
+    show_gallery(view.run, photos)
+    show_opened(view, photos)
+
+
+def _csv(photos: pd.DataFrame) -> bytes:
+    return photos.to_csv(index=False, lineterminator="\n").encode()
+
+
+def _order(default: Order) -> Order:
+    asked = address.params().get("sort", default)
+    return asked if asked in ORDERS else default
+
+
+def _bound_order(shown: Order, default: Order) -> dict[str, Any]:
+    return address.bound("sort", shown, lambda by: address.go(sort=None if by == default else by, page=None))
+
+
+def _show_bar(view: Chosen) -> None:
+    """Chips, each of which takes its condition away, and how many photos meet them all."""
+    for fault in view.faults:
+        st.warning(escaped(fault))
+    selection, n = view.selection, int(view.mask.sum())
+    words = chips(selection)
+    noun = "photo" if len(view.photos) == 1 else "photos"
+    with st.container(horizontal=True, vertical_alignment="center", key="chips"):
+        for field, text in words.items():
+            st.button(
+                f"{escaped(text)} ✕", key=f"chip-{field}", help="Take this condition away",
+                on_click=address.select, args=(selection.without(field),),
+            )  # fmt: skip
+        if len(words) > 1:
+            st.button(
+                "Clear all", key="chip-all", type="tertiary", on_click=address.select, args=(Selection(),)
+            )  # fmt: skip
+        st.markdown(f"**{n:,}** of {len(view.photos):,} {noun}", width="content")
+
+
+def _show_filters(view: Chosen) -> None:
+    """A control for each property that has no chart of its own on every page."""
+    selection = view.selection
+    present = view.photos["split"].unique()
+    splits = [split for split in SPLIT_WORDS if split in present]
+    _choose(view, "split", "Split", splits, lambda split: SPLIT_WORDS.get(split, split))
+    folds = sorted(int(fold) for fold in view.photos["fold"].unique() if fold >= 0)
+    if folds:
+        _choose(view, "fold", "Fold", folds, str)
+    _choose(view, "outcome", "Prediction", OUTCOMES, str)
+    for field, label in (("true", "True class"), ("predicted", "Predicted class")):
+        _choose(view, field, label, view.run.class_names, _counted(view, field))
+    bounds = selection.confidence or (0.0, 1.0)
+    percent = (round(100 * bounds[0]), min(round(100 * bounds[1]), 100))
+    st.slider("Confidence", 0, 100, format="%d %%", **address.bound("filter-confidence", percent, _choose_confidence))
+    st.text_input(
+        "Name contains", **address.bound("filter-name", selection.name or "", lambda text: _set("name", text.strip()))
+    )
+
+
+def _choose(view: Chosen, field: str, label: str, options: Sequence[Any], words: Any) -> None:
+    chosen = getattr(view.selection, field)
+    offered = [ANY, *options, *([chosen] if chosen is not None and chosen not in options else [])]
+    st.pills(
+        label, offered, required=True, format_func=lambda value: ANY if value == ANY else words(value),
+        **address.bound(f"filter-{field}", ANY if chosen is None else chosen, lambda value: _set(field, value)),
+    )  # fmt: skip
+
+
+def _counted(view: Chosen, field: str) -> Any:
+    """A class with the number of photos that choosing it would show."""
+    others = replace(view.selection, **{field: None})
+    pool = view.photos[matches(others, view.photos, view.run.class_names)] if _is_simple(others) else view.chosen
+    column = pool["true_label" if field == "true" else "predicted_label"].to_numpy()
+    counts = np.bincount(column[column >= 0], minlength=len(view.run.class_names))
+    numbers = dict(zip(view.run.class_names, counts, strict=True))
+    return lambda name: f"{name} · {numbers[name]:,}" if name in numbers else name
+
+
+def _is_simple(selection: Selection) -> bool:
+    return selection.area is None and selection.change is None
+
+
+def _set(field: str, value: Any) -> None:
+    asked = None if value in (ANY, "", None) else value
+    address.select(replace(address.selection()[0], **{field: asked}))
+
+
+def _choose_confidence(percent: tuple[int, int]) -> None:
+    _set("confidence", None if percent == (0, 100) else (percent[0] / 100, percent[1] / 100))

@@ -1,0 +1,124 @@
+"""Charts that choose photos, and the photos that are chosen.
+
+A point, bar or cell of a chart carries, in plotly's `customdata`, the part of an address that it stands for. A click
+writes that into the address; a click on what is chosen already takes it out again.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.runs import Run, RunError
+from dashboard import address, data
+from dashboard.selection import Selection, matches, order, simplified
+
+# Every chart can be saved as a picture; nothing else is needed.
+CHART_CONFIG = {"displaylogo": False, "modeBarButtons": [["toImage"]]}
+LASSO_CONFIG = {"displaylogo": False, "modeBarButtons": [["lasso2d", "select2d", "pan2d", "resetScale2d", "toImage"]]}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A run's photos and which of them are chosen.
+
+    Attributes:
+        run: Whose photos they are.
+        photos: All of them; see `dashboard.photos.photo_table`.
+        selection: What is asked for.
+        mask: Which photos meet it, shape (n_photos,).
+        faults: What in the address could not be followed, a line each.
+    """
+
+    run: Run
+    photos: pd.DataFrame
+    selection: Selection
+    mask: NDArray[np.bool_]
+    faults: tuple[str, ...] = ()
+
+    @cached_property
+    def chosen(self) -> pd.DataFrame:
+        """The photos that are chosen, by name."""
+        return self.photos[self.mask]
+
+    def in_order(self, by: Any) -> pd.DataFrame:
+        """The photos that are chosen, in an order of `dashboard.selection.ORDERS`."""
+        return order(self.chosen, by)
+
+
+def choose_photos(run: Run) -> Chosen:
+    """Read the selection in the address and apply it to a run's photos."""
+    photos = data.photos(run)
+    selection, faults = address.selection()
+    positions = changes = None
+    if selection.map is not None:
+        positions = data.positions(run, selection.map)
+        if positions is None:
+            faults.append("This run has no such map yet, so the area on it chooses no photo.")
+    if selection.with_run is not None:
+        try:
+            changes = data.changes(run, selection.with_run)
+        except RunError as error:
+            faults.append(f"{selection.with_run} cannot be compared with. {error}")
+    mask = matches(selection, photos, run.class_names, positions, changes)
+    return Chosen(run, photos, selection, mask, tuple(faults))
+
+
+def show_chart(figure: go.Figure, key: str, *, alt: str) -> None:
+    """Show a chart whose points choose photos.
+
+    Args:
+        figure: Its points carry in `customdata` the query that they stand for, alone or first of several values.
+        key: Unique on the page.
+        alt: What it shows, for a screen reader.
+    """
+    st.plotly_chart(
+        figure, key=key, on_select=lambda: _take_click(key), selection_mode="points", config=CHART_CONFIG, alt=alt
+    )
+
+
+def show_map(figure: go.Figure, key: str, map_name: str, *, alt: str) -> None:
+    """Show a map of photos on which an area can be drawn."""
+    st.plotly_chart(
+        figure, key=key, on_select=lambda: _take_area(key, map_name), selection_mode=("lasso", "box"),
+        config=LASSO_CONFIG, alt=alt,
+    )  # fmt: skip
+
+
+def show_plain_chart(figure: go.Figure, key: str, *, alt: str) -> None:
+    """Show a chart that chooses nothing."""
+    st.plotly_chart(figure, key=key, config=CHART_CONFIG, alt=alt)
+
+
+def _take_click(key: str) -> None:
+    points = st.session_state[key]["selection"]["points"]
+    if not points:  # The chart was drawn anew, which lets go of what plotly has selected; the address has not changed.
+        return
+    query = points[0]["customdata"]
+    toggle(dict(parse_qsl(query if isinstance(query, str) else query[0])))
+
+
+def toggle(asked: dict[str, str]) -> None:
+    """Add conditions to the selection, or take them away if it holds all of them."""
+    now = address.params()
+    is_chosen = all(now.get(param) == value for param, value in asked.items())
+    address.go(**(dict.fromkeys(asked) if is_chosen else asked), page=None, photo=None)
+
+
+def _take_area(key: str, map_name: str) -> None:
+    event = st.session_state[key]["selection"]
+    drawn = [*event["lasso"], *event["box"]]
+    if not drawn:
+        return
+    x, y = drawn[0]["x"], drawn[0]["y"]
+    if len(x) == 2:  # A box is given by two opposite corners.
+        x, y = [x[0], x[1], x[1], x[0]], [y[0], y[0], y[1], y[1]]
+    if len(x) >= 3:
+        area = simplified(list(zip(x, y, strict=True)))
+        address.select(replace(address.selection()[0], map=map_name, area=area))

@@ -1,0 +1,92 @@
+"""Everything that a run knows of its photos in one table, a row a photo; pandas only.
+
+All pages choose from this table, so that a choice made on one chart means the same photos everywhere.
+"""
+
+from pathlib import PurePosixPath
+
+import numpy as np
+import pandas as pd
+
+from core.dataset import PROBLEM_KINDS, TRAINING_DIR
+from core.evaluation import probability_columns
+
+# The split of files that were left out, and of photos as long as no split is known.
+LEFT_OUT, UNKNOWN = "left_out", "unknown"
+SPLITS = ("train", "val", "test", LEFT_OUT, UNKNOWN)
+# What stands for a class that is not known.
+NO_LABEL = -1
+
+
+def photo_table(
+    samples: pd.DataFrame,
+    problems: pd.DataFrame,
+    n_classes: int,
+    predictions: pd.DataFrame | None = None,
+    test_predictions: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Join the tables of a run.
+
+    Args:
+        samples: As in `samples.csv`.
+        problems: As in `problems.csv`.
+        n_classes: K.
+        predictions: As in `predictions.csv`, once the run has them.
+        test_predictions: As in `test_predictions.csv`, likewise.
+
+    Returns:
+        A row a photo, sorted by `image`: `image`, `name` (its last part), `split` (one of `SPLITS`), `fold`,
+        `true_label` and `predicted_label` (class indices, -1 where not known), `confidence`, `margin` (between the two
+        largest probabilities), `loss`, `prob_0`, ..., `width`, `height`, `bytes`, `sha256` (all missing where not
+        known), `problem` (kinds with a blank between them) and `detail`.
+    """
+    photos = pd.concat([samples, _left_out(samples, problems)], ignore_index=True)
+    photos["true_label"] = photos["label"].fillna(NO_LABEL).astype("int16")
+    photos = _with_predictions(photos, n_classes, predictions, test_predictions)
+    photos = photos.merge(_per_photo(problems), on="image", how="left")
+    photos[["problem", "detail"]] = photos[["problem", "detail"]].fillna("")
+    photos["name"] = [PurePosixPath(image).name for image in photos["image"]]
+    return photos.drop(columns=["label"]).sort_values("image", ignore_index=True)
+
+
+def is_right(photos: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether each photo's prediction is its label; False where either is not known."""
+    return (photos["true_label"] == photos["predicted_label"]) & (photos["true_label"] != NO_LABEL)
+
+
+def is_wrong(photos: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether each photo's prediction is not its label; False where either is not known."""
+    is_known = (photos["true_label"] != NO_LABEL) & (photos["predicted_label"] != NO_LABEL)
+    return is_known & (photos["true_label"] != photos["predicted_label"])
+
+
+def _left_out(samples: pd.DataFrame, problems: pd.DataFrame) -> pd.DataFrame:
+    """Files that were not used, as rows of samples without facts."""
+    is_left_out = [PROBLEM_KINDS.get(kind, ("", True))[1] for kind in problems["kind"]]
+    images = problems.loc[is_left_out, "image"].drop_duplicates()
+    images = images[~images.isin(samples["image"])]
+    return pd.DataFrame({"image": images, "folder": LEFT_OUT}).reindex(columns=samples.columns).astype(
+        {"width": "float", "height": "float", "bytes": "float", "label": "Int64"}
+    )  # fmt: skip
+
+
+def _with_predictions(
+    photos: pd.DataFrame, n_classes: int, predictions: pd.DataFrame | None, test_predictions: pd.DataFrame | None
+) -> pd.DataFrame:
+    columns = ["image", "split", "fold", "predicted_label", "confidence", "loss", *probability_columns(n_classes)]
+    known = [table for table in (predictions, test_predictions) if table is not None]
+    table = pd.concat(known, ignore_index=True) if known else pd.DataFrame({"image": pd.Series(dtype="str")})
+    photos = photos.merge(table.reindex(columns=columns), on="image", how="left")
+    of_folder = photos["folder"].map({TRAINING_DIR: UNKNOWN, LEFT_OUT: LEFT_OUT}).fillna("test")
+    photos["split"] = photos["split"].astype("object").fillna(of_folder).astype("str")
+    photos["fold"] = photos["fold"].astype("float").fillna(-1).astype("int16")
+    photos["predicted_label"] = photos["predicted_label"].astype("float").fillna(NO_LABEL).astype("int16")
+    probabilities = np.sort(photos[probability_columns(n_classes)].to_numpy(dtype=float), axis=1)
+    photos["margin"] = probabilities[:, -1] - probabilities[:, -2] if n_classes > 1 else probabilities[:, -1]
+    return photos.drop(columns=["folder"])
+
+
+def _per_photo(problems: pd.DataFrame) -> pd.DataFrame:
+    """All kinds and details of each file that has any."""
+    joined = problems.groupby("image", sort=False).agg({"kind": " ".join, "detail": "; ".join})
+    return joined.rename(columns={"kind": "problem"}).reset_index()
