@@ -38,8 +38,9 @@ def go(**changes: str | None) -> None:
 
 
 def select(selection: Selection) -> None:
-    """Choose photos; the gallery begins on its first page."""
-    go(**(dict.fromkeys(PARAMS) | {"with": params().get("with")} | to_params(selection)), page=None, photo=None)
+    """Choose photos; the gallery begins on its first page. Which map and which other run a page shows stays."""
+    kept = {param: value for param, value in params().items() if param in ("map", "with")}
+    go(**(dict.fromkeys(PARAMS) | kept | to_params(selection)), page=None, photo=None)
 
 
 def selection() -> tuple[Selection, list[str]]:
@@ -48,9 +49,14 @@ def selection() -> tuple[Selection, list[str]]:
 
 
 def link_params(**changes: str | None) -> dict[str, str]:
-    """Parameters of a link to another page: the selection goes along."""
+    """Parameters of a link to another page: the selection goes along, changed where that is asked for."""
     kept = {key: value for key, value in params().items() if key in (*PARAMS, *VIEW_PARAMS, "run")}
     return _pinned(kept | changes)
+
+
+def link_to(selection: Selection) -> dict[str, str]:
+    """Parameters of a link to another page that shows other photos."""
+    return link_params(**(dict.fromkeys(PARAMS) | to_params(selection)))
 
 
 def _pinned(asked: dict[str, Any]) -> dict[str, str]:

@@ -56,9 +56,8 @@ def metrics(run: Run) -> dict[str, Any]:
 
 def photos(run: Run) -> pd.DataFrame:
     """All that a run knows of its photos; see `dashboard.photos.photo_table`. Shared: not to be changed."""
-    predicted, tested = (
-        _stamp(run.path / name) if run.has(name) else None for name in (runs.PREDICTIONS_FILE, runs.TEST_PREDICTIONS_FILE)
-    )  # fmt: skip
+    optional = (run.path / runs.PREDICTIONS_FILE, run.path / runs.TEST_PREDICTIONS_FILE)
+    predicted, tested = (_stamp(path) if path.is_file() else None for path in optional)
     samples, problems = _stamp(run.path / runs.SAMPLES_FILE), _stamp(run.path / runs.PROBLEMS_FILE)
     return _photos(samples, problems, predicted, tested, len(run.class_names))
 

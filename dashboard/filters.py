@@ -63,7 +63,7 @@ def _show_bar(view: Chosen) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="chips"):
         for field, text in words.items():
             st.button(
-                f"{escaped(text)} ✕", key=f"chip-{field}", help="Take this condition away",
+                f"{escaped(text)} ✕", key=f"chip-{field}",
                 on_click=address.select, args=(selection.without(field),),
             )  # fmt: skip
         if len(words) > 1:

@@ -150,6 +150,11 @@ def _unfinished_text(run: Run) -> str:
     return f"This training failed: {run.info.get('error', 'no reason was recorded')}"
 
 
+def ink() -> str:
+    """The colour of text on the visitor's theme."""
+    return "#f3f5f7" if st.context.theme.type == "dark" else "#1c242c"
+
+
 def escaped(text: str) -> str:
     """Text from outside, so that nothing in it is taken for Markdown."""
     return "".join(f"\\{letter}" if letter in r"\`*_{}[]()#+-.!|<>$:~" else letter for letter in text)

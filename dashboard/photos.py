@@ -10,6 +10,7 @@ import pandas as pd
 
 from core.dataset import PROBLEM_KINDS, TRAINING_DIR
 from core.evaluation import probability_columns
+from core.runs import PREDICTIONS_FILE, SAMPLES_FILE, RunError
 
 # The split of files that were left out, and of photos as long as no split is known.
 LEFT_OUT, UNKNOWN = "left_out", "unknown"
@@ -39,6 +40,9 @@ def photo_table(
         `true_label` and `predicted_label` (class indices, -1 where not known), `confidence`, `margin` (between the two
         largest probabilities), `loss`, `prob_0`, ..., `width`, `height`, `bytes`, `sha256` (all missing where not
         known), `problem` (kinds with a blank between them) and `detail`.
+
+    Raises:
+        RunError: If there are predictions of photos that are no samples.
     """
     photos = pd.concat([samples, _left_out(samples, problems)], ignore_index=True)
     photos["true_label"] = photos["label"].fillna(NO_LABEL).astype("int16")
@@ -76,6 +80,12 @@ def _with_predictions(
     columns = ["image", "split", "fold", "predicted_label", "confidence", "loss", *probability_columns(n_classes)]
     known = [table for table in (predictions, test_predictions) if table is not None]
     table = pd.concat(known, ignore_index=True) if known else pd.DataFrame({"image": pd.Series(dtype="str")})
+    strangers = table.loc[~table["image"].isin(photos["image"]), "image"]
+    if len(strangers):
+        raise RunError(
+            f"{PREDICTIONS_FILE}: expected photos of {SAMPLES_FILE}; found {len(strangers)} others, first "
+            f"{strangers.iloc[0]}."
+        )
     photos = photos.merge(table.reindex(columns=columns), on="image", how="left")
     of_folder = photos["folder"].map({TRAINING_DIR: UNKNOWN, LEFT_OUT: LEFT_OUT}).fillna("test")
     photos["split"] = photos["split"].astype("object").fillna(of_folder).astype("str")

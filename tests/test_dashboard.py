@@ -16,7 +16,10 @@ from core.runs import Run
 from tests.conftest import make_photo
 from tests.handwritten import write_run
 
-PAGES = ("overview", "data", "training", "evaluation", "errors", "predict")
+PAGES = ("overview", "data", "training", "evaluation", "photos", "map", "compare", "predict", "submission")
+
+# What the overview links to.
+ERRORS = {"split": "val", "outcome": "wrong"}
 
 OpenPage = Callable[..., AppTest]
 
@@ -35,10 +38,12 @@ def run(runs_dir: Path, data: Path) -> Run:
 def open_page(runs_dir: Path) -> OpenPage:
     def open_page(name: str, **query: str) -> AppTest:
         app = AppTest.from_file(str(PROJECT_DIR / "dashboard" / "app.py"), default_timeout=60)
+        if name != "overview":
+            app.run()
+            app.switch_page(f"views/{name}.py")
         for key, value in query.items():
             app.query_params[key] = value
-        app.run()
-        return app if name == "overview" else app.switch_page(f"views/{name}.py").run()
+        return app.run()
 
     return open_page
 
@@ -110,10 +115,10 @@ def test_a_run_trained_meanwhile_appears_after_a_refresh(runs_dir: Path, data: P
 
 
 def test_a_table_that_was_written_again_is_read_again(run: Run, open_page: OpenPage) -> None:
-    assert shown(open_page("errors")) == "db"
+    assert shown(open_page("photos", **ERRORS)) == "db"
     table = run.path / "predictions.csv"
     table.write_text("\n".join(line for line in table.read_text().splitlines() if "/b.jpg" not in line))
-    assert shown(open_page("errors")) == "d"
+    assert shown(open_page("photos", **ERRORS)) == "d"
 
 
 def test_a_link_names_the_run(runs_dir: Path, data: Path, open_page: OpenPage) -> None:
@@ -132,7 +137,7 @@ def test_a_broken_run_is_named_and_the_others_work(run: Run, runs_dir: Path, ope
     assert app.metric[0].value == "50.0%"
 
 
-@pytest.mark.parametrize("page", ["overview", "evaluation", "errors"])
+@pytest.mark.parametrize("page", ["overview", "evaluation", "photos"])
 def test_a_broken_table_is_named(run: Run, open_page: OpenPage, page: str) -> None:
     (run.path / "predictions.csv").write_text("image,split\ntraining/a.jpg,val\n")
     app = open_page(page)
@@ -173,20 +178,6 @@ def test_overview_compares_with_the_run_before(run: Run, runs_dir: Path, data: P
     assert "On the 4 photos held out in both, accuracy differs by **+25.0 points**" in texts(app)
 
 
-def test_data_lists_problems_in_words(run: Run, open_page: OpenPage) -> None:
-    table = open_page("data").dataframe[0].value
-    assert table.iloc[0].tolist() == [
-        "training/z.jpg", "cut off: the file ends too early", "left out", "the file ends too early",
-    ]  # fmt: skip
-
-
-def test_data_shows_photos_of_one_class_at_a_time(run: Run, open_page: OpenPage) -> None:
-    app = open_page("data")
-    assert sorted(shown(app)) == ["a", "b", "e"]
-    app.segmented_control(key="class").set_value("test").run()
-    assert sorted(shown(app)) == ["x", "y"]
-
-
 def test_training_overlays_runs_on_request(run: Run, runs_dir: Path, data: Path, open_page: OpenPage) -> None:
     write_run(runs_dir, data, name="other", created="2025-01-01T00:00:00+00:00")
     app = open_page("training")
@@ -197,73 +188,19 @@ def test_training_overlays_runs_on_request(run: Run, runs_dir: Path, data: Path,
     assert summary["best epoch"].tolist() == [2, 2]
 
 
-def test_a_chosen_cell_shows_its_photos(run: Run, open_page: OpenPage) -> None:
-    app = open_page("evaluation")
-    assert shown(app) == ""
-    app.selectbox(key="true").set_value("nobody")
-    app.selectbox(key="predicted").set_value("everybody").run()
-    assert shown(app) == "b"
-    assert "1 photo: nobody, predicted everybody" in texts(app)
-
-
-def test_a_link_opens_a_cell(run: Run, open_page: OpenPage) -> None:
-    app = AppTest.from_file(str(PROJECT_DIR / "dashboard" / "app.py"), default_timeout=60)
-    app.run()
-    app.query_params["true"], app.query_params["predicted"] = "somebody", "everybody"
-    app.switch_page("views/evaluation.py").run()
-    assert shown(app) == "d"
-
-
-def test_evaluation_counts_held_out_photos_only(run: Run, open_page: OpenPage) -> None:
-    per_class, confused = (element.value for element in open_page("evaluation").dataframe)
-    assert per_class["photos"].tolist() == [2, 1, 1]
-    assert confused[["true", "predicted", "count"]].to_numpy().tolist() == [
-        ["nobody", "everybody", 1],
-        ["somebody", "everybody", 1],
-    ]
-
-
-def test_errors_begin_with_the_worst_held_out_photo(run: Run, open_page: OpenPage) -> None:
-    first, second = tiles(open_page("errors"))
-    assert first["title"] == "somebody → everybody"
-    assert first["detail"] == "95% sure"
-    assert first["mark"] == second["mark"] == "wrong"
-    assert first["src"].startswith("data:image/webp;base64,")
-
-
-def test_errors_are_browsed_class_by_class(run: Run, open_page: OpenPage) -> None:
-    app = open_page("errors")
-    assert app.pills(key="true").options == ["any · 2", "nobody · 1", "everybody · 0", "somebody · 1"]
-    app.pills(key="true").set_value("nobody").run()
-    assert shown(app) == "b"
-    app.pills(key="true").set_value("everybody").run()
-    assert "No photo meets these conditions." in texts(app)
-
-
-def test_errors_are_filtered_by_split_outcome_and_confidence(run: Run, open_page: OpenPage) -> None:
-    app = open_page("errors")
-    app.segmented_control(key="split").set_value("both").run()
-    assert shown(app) == "dbf"
-    app.segmented_control(key="outcome").set_value("All").run()
-    assert shown(app) == "dbfgcae"
-    app.slider(key="confidence").set_value((0, 50)).run()
-    assert shown(app) == "f"
-    assert "1 of 7 photos (14.3%)" in texts(app)
-
-
 def test_a_photo_that_is_gone_leaves_a_tile_with_the_reason(run: Run, data: Path, open_page: OpenPage) -> None:
     (data / "training" / "d.jpg").unlink()
-    gone, there = tiles(open_page("errors"))
-    assert "there is no d.jpg" in gone["fault"]
+    gone, there = tiles(open_page("photos", **ERRORS))
+    assert "No such file" in gone["fault"]
     assert there["src"]
 
 
 def test_a_forged_name_leads_to_no_file_outside_the_dataset(run: Run, tmp_path: Path, open_page: OpenPage) -> None:
     make_photo(tmp_path / "secret.jpg")
-    table = run.path / "predictions.csv"
-    forged = table.read_text().replace("training/d.jpg", "../secret.jpg")
-    table.write_text(forged.replace("training/b.jpg", str(tmp_path / "secret.jpg")))
-    assert [(tile["src"], tile["fault"]) for tile in tiles(open_page("errors"))] == [
+    for table in (run.path / "predictions.csv", run.path / "samples.csv"):
+        forged = table.read_text().replace("training/d.jpg", "../secret.jpg")
+        table.write_text(forged.replace("training/b.jpg", str(tmp_path / "secret.jpg")))
+    assert [(tile["src"], tile["fault"]) for tile in tiles(open_page("photos", **ERRORS))] == [
         ("", "not a photo of the dataset"),
         ("", "not a photo of the dataset"),
     ]
@@ -273,9 +210,9 @@ def test_photos_are_looked_for_where_the_environment_says(
     run: Run, data: Path, tmp_path: Path, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moved = data.rename(tmp_path / "moved")
-    assert not tiles(open_page("errors"))[0]["src"]
+    assert not tiles(open_page("photos", **ERRORS))[0]["src"]
     monkeypatch.setenv("MASKBOARD_DATA", str(moved))
-    assert tiles(open_page("errors"))[0]["src"]
+    assert tiles(open_page("photos", **ERRORS))[0]["src"]
 
 
 def test_predict_answers_for_each_photo_and_names_the_file_that_is_none(

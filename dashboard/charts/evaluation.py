@@ -16,7 +16,11 @@ _MATRIX_SCALE = [[0, "rgba(0, 114, 178, 0.04)"], [0.5, "rgba(0, 114, 178, 0.5)"]
 
 
 def confusion_matrix(
-    matrix: NDArray[np.integer[Any]], class_names: Sequence[str], mode: MatrixMode, selected: Cell | None = None
+    matrix: NDArray[np.integer[Any]],
+    class_names: Sequence[str],
+    mode: MatrixMode,
+    selected: Cell | None = None,
+    ink: str = "#1c242c",
 ) -> go.Figure:
     """The confusion matrix as a heat map whose every cell can be clicked.
 
@@ -27,6 +31,7 @@ def confusion_matrix(
         class_names: The K names in index order.
         mode: What cells are coloured by and hold: counts, shares of their row, or counts without the diagonal.
         selected: Cell to frame, as (true label, predicted label).
+        ink: Colour of text on pale cells.
     """
     n = len(class_names)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
@@ -44,7 +49,7 @@ def confusion_matrix(
         mode="markers+text",
         showlegend=False,
         text=[texts[cell] for cell in cells],
-        textfont={"size": 18},
+        textfont={"size": 18, "color": np.where(values > 0.5 * np.max(values), "#ffffff", ink).ravel().tolist()},
         marker={"symbol": "square", "size": 60, "opacity": 0},
         selected={"marker": {"opacity": 0}},
         unselected={"marker": {"opacity": 0}},

@@ -10,7 +10,7 @@ from dashboard import address
 from dashboard.charts import evaluation as charts
 from dashboard.filters import show_photos
 from dashboard.linked import Chosen, choose_photos, show_chart
-from dashboard.page import open_page
+from dashboard.page import ink, open_page
 
 HOW_TO_READ = (
     "Photos held out from training; early stopping watched them, so the figures are a little optimistic. Click a cell "
@@ -39,7 +39,9 @@ def show_matrix(view: Chosen, matrix: Any) -> None:
     mode = st.segmented_control(
         "Cells show", MODES, required=True, **address.bound_choice("cells", MODES, MODES[0])
     )  # fmt: skip
-    figure = charts.confusion_matrix(matrix, view.run.class_names, cast(charts.MatrixMode, mode), selected_cell(view))
+    figure = charts.confusion_matrix(
+        matrix, view.run.class_names, cast(charts.MatrixMode, mode), selected_cell(view), ink()
+    )
     show_chart(figure, "matrix", alt="Confusion matrix: rows are true, columns predicted classes")
 
 

@@ -9,13 +9,16 @@ import streamlit as st
 from core import runs
 from core.evaluation import PairedDifference, paired_difference
 from core.runs import Run, RunError
-from dashboard import data
+from dashboard import address, data
 from dashboard.charts import evaluation as charts
+from dashboard.filters import show_photos
+from dashboard.linked import choose_photos, show_chart
 from dashboard.page import escaped, open_page, previous_run
+from dashboard.selection import Selection
 
 HOW_TO_READ = (
     "Figures of the photos held out from training, with 95 % intervals; early stopping watched these photos, so they "
-    "are a little optimistic."
+    "are a little optimistic. Click a bar to see its photos."
 )
 
 
@@ -158,21 +161,22 @@ def main() -> None:
 
     validation = predictions[predictions["split"] == "val"]
     n_wrong = int((validation["true_label"] != validation["predicted_label"]).sum())
+    view = choose_photos(run)
     left, right = st.columns(2)
     with left:
         st.subheader("How many of each class were found", anchor=False)
-        st.plotly_chart(charts.class_recall(metrics["classes"]), config={"displayModeBar": False})
+        figure = charts.class_recall(metrics["classes"], view.selection.true)
+        show_chart(figure, "recall", alt="Bars of the recall of each class with 95 % intervals")
     with right:
         st.subheader("What to do next", anchor=False)
         st.page_link(
-            "views/errors.py",
-            label=f"Look at the {n_wrong} held-out photos that were got wrong",
+            "views/photos.py", label=f"Look at the {n_wrong} held-out photos that were got wrong",
             icon=":material/image_search:",
-            query_params={"run": run.name},
-        )
+            query_params=address.link_to(Selection(split="val", outcome="wrong")),
+        )  # fmt: skip
         st.page_link(
             "views/evaluation.py", label="See which classes are confused", icon=":material/grid_on:",
-            query_params={"run": run.name},
+            query_params=address.link_params(),
         )  # fmt: skip
         st.write(training_text(predictions, metrics["accuracy_interval"][1]))
         if "test" in metrics:
@@ -187,6 +191,8 @@ def main() -> None:
         st.caption(escaped(str(before)))
     with st.expander("Configuration"):
         st.dataframe(config_table(run), hide_index=True)
+    if view.selection != Selection():
+        show_photos(view)
 
 
 main()

@@ -1,0 +1,52 @@
+"""The map of a run's photos: what looks alike to the network lies close together."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from dashboard.charts.style import legend_on_top
+
+# Beyond, names would make the message larger than the places.
+_MAX_NAMED = 20_000
+_OPACITY, _FADED = 0.8, 0.12
+
+
+def photo_map(
+    positions: NDArray[np.float64],
+    groups: Mapping[str, tuple[NDArray[np.bool_], str]],
+    is_chosen: NDArray[np.bool_],
+    names: "pd.Series[str]",
+) -> go.Figure:
+    """A dot a photo; those that are not chosen are pale.
+
+    Args:
+        positions: Places in the unit square, shape (n, 2); missing ones are left out.
+        groups: For each entry of the legend which photos it holds, shape (n,), and its colour.
+        is_chosen: Which photos are chosen, shape (n,).
+        names: What to show of a photo under the pointer, n of them.
+    """
+    figure = go.Figure()
+    is_placed = ~np.isnan(positions).any(axis=1)
+    is_named = len(positions) <= _MAX_NAMED
+    for mask, opacity in ((~is_chosen, _FADED), (is_chosen, _OPACITY)):
+        for name, (members, hue) in groups.items():
+            rows = np.flatnonzero(members & mask & is_placed)
+            if not len(rows) and opacity == _FADED:
+                continue
+            figure.add_scattergl(
+                name=name, legendgroup=name, showlegend=opacity == _OPACITY,
+                x=positions[rows, 0], y=positions[rows, 1], mode="markers",
+                marker={"color": hue, "size": 6, "opacity": opacity},
+                text=names.to_numpy()[rows] if is_named else None,
+                hovertemplate="%{text}<extra>" + name + "</extra>" if is_named else None,
+                hoverinfo=None if is_named else "skip",
+            )  # fmt: skip
+    # The same unit both ways, else distances would mean different things.
+    axis = {"showticklabels": False, "title": None, "zeroline": False, "range": [-0.03, 1.03]}
+    figure.update_xaxes(**axis)
+    figure.update_yaxes(**axis, scaleanchor="x")
+    figure.update_layout(height=620, dragmode="lasso", hovermode="closest", uirevision="map", **legend_on_top())
+    return figure
