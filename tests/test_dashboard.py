@@ -3,25 +3,21 @@
 import io
 import json
 import socket
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
-from streamlit.testing.v1 import AppTest
 
-from core.config import PROJECT_DIR
 from core.runs import Run
 from tests.conftest import make_photo
 from tests.handwritten import write_run
+from tests.pages import open_page, plain, shown, texts, tiles
 
 PAGES = ("overview", "data", "training", "evaluation", "photos", "map", "compare", "predict", "submission")
 
 # What the overview links to.
 ERRORS = {"split": "val", "outcome": "wrong"}
-
-OpenPage = Callable[..., AppTest]
 
 
 @pytest.fixture
@@ -34,50 +30,15 @@ def run(runs_dir: Path, data: Path) -> Run:
     return write_run(runs_dir, data)
 
 
-@pytest.fixture
-def open_page(runs_dir: Path) -> OpenPage:
-    def open_page(name: str, **query: str) -> AppTest:
-        app = AppTest.from_file(str(PROJECT_DIR / "dashboard" / "app.py"), default_timeout=60)
-        if name != "overview":
-            app.run()
-            app.switch_page(f"views/{name}.py")
-        for key, value in query.items():
-            app.query_params[key] = value
-        return app.run()
-
-    return open_page
-
-
-def texts(app: AppTest) -> str:
-    """All that a page says in words."""
-    kinds = (app.header, app.subheader, app.markdown, app.caption, app.info, app.error, app.text, app.code, app.warning)
-    return plain("\n".join(str(element.value) for kind in kinds for element in kind))
-
-
-def plain(markdown: str) -> str:
-    """Text as it is shown: without the signs that keep it from being taken for Markdown."""
-    return markdown.replace("\\", "")
-
-
-def tiles(app: AppTest) -> list[dict[str, str]]:
-    """What the galleries of a page were told to show."""
-    protos = [element.proto for element in app.main if element.type == "bidi_component"]
-    return [item for proto in protos for item in json.loads(proto.json)["items"]]
-
-
-def shown(app: AppTest) -> str:
-    return "".join(Path(tile["name"]).stem for tile in tiles(app))
-
-
 @pytest.mark.parametrize("page", PAGES)
-def test_without_a_run_a_page_says_what_to_do(open_page: OpenPage, page: str) -> None:
+def test_without_a_run_a_page_says_what_to_do(page: str) -> None:
     app = open_page(page)
     assert not app.exception
     assert "python train.py --demo" in texts(app)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_shows_a_run_and_its_notices(runs_dir: Path, data: Path, open_page: OpenPage, page: str) -> None:
+def test_a_page_shows_a_run_and_its_notices(runs_dir: Path, data: Path, page: str) -> None:
     run = write_run(runs_dir, data, notices=["the weights were random"])
     (run.path / "model.keras").touch()
     app = open_page(page)
@@ -87,7 +48,7 @@ def test_a_page_shows_a_run_and_its_notices(runs_dir: Path, data: Path, open_pag
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_survives_a_run_that_has_only_begun(runs_dir: Path, open_page: OpenPage, page: str) -> None:
+def test_a_page_survives_a_run_that_has_only_begun(runs_dir: Path, page: str) -> None:
     folder = runs_dir / "begun"
     folder.mkdir(parents=True)
     info = {
@@ -100,35 +61,35 @@ def test_a_page_survives_a_run_that_has_only_begun(runs_dir: Path, open_page: Op
     assert "features, 32 of 99" in texts(app)
 
 
-def test_the_newest_finished_run_comes_first(runs_dir: Path, data: Path, open_page: OpenPage) -> None:
+def test_the_newest_finished_run_comes_first(runs_dir: Path, data: Path) -> None:
     write_run(runs_dir, data, name="old", created="2026-01-01T00:00:00+00:00")
     write_run(runs_dir, data, name="new", created="2026-03-01T00:00:00+00:00")
     write_run(runs_dir, data, name="newest", created="2026-04-01T00:00:00+00:00", state="failed", error="no memory")
     assert open_page("overview").selectbox(key="run").options == ["new · 50.0%", "old · 50.0%", "newest · failed"]
 
 
-def test_a_run_trained_meanwhile_appears_after_a_refresh(runs_dir: Path, data: Path, open_page: OpenPage) -> None:
+def test_a_run_trained_meanwhile_appears_after_a_refresh(runs_dir: Path, data: Path) -> None:
     write_run(runs_dir, data, name="old", created="2026-01-01T00:00:00+00:00")
     open_page("overview")
     write_run(runs_dir, data, name="new", created="2026-03-01T00:00:00+00:00")
     assert open_page("overview").selectbox(key="run").value == "new"
 
 
-def test_a_table_that_was_written_again_is_read_again(run: Run, open_page: OpenPage) -> None:
+def test_a_table_that_was_written_again_is_read_again(run: Run) -> None:
     assert shown(open_page("photos", **ERRORS)) == "db"
     table = run.path / "predictions.csv"
     table.write_text("\n".join(line for line in table.read_text().splitlines() if "/b.jpg" not in line))
     assert shown(open_page("photos", **ERRORS)) == "d"
 
 
-def test_a_link_names_the_run(runs_dir: Path, data: Path, open_page: OpenPage) -> None:
+def test_a_link_names_the_run(runs_dir: Path, data: Path) -> None:
     write_run(runs_dir, data, name="old", created="2026-01-01T00:00:00+00:00")
     write_run(runs_dir, data, name="new", created="2026-03-01T00:00:00+00:00")
     assert open_page("overview", run="old").selectbox(key="run").value == "old"
     assert open_page("overview", run="../../etc").selectbox(key="run").value == "new"
 
 
-def test_a_broken_run_is_named_and_the_others_work(run: Run, runs_dir: Path, open_page: OpenPage) -> None:
+def test_a_broken_run_is_named_and_the_others_work(run: Run, runs_dir: Path) -> None:
     (runs_dir / "broken").mkdir()
     (runs_dir / "broken" / "run.json").write_text('{"state": ')
     app = open_page("overview")
@@ -138,7 +99,7 @@ def test_a_broken_run_is_named_and_the_others_work(run: Run, runs_dir: Path, ope
 
 
 @pytest.mark.parametrize("page", ["overview", "evaluation", "photos"])
-def test_a_broken_table_is_named(run: Run, open_page: OpenPage, page: str) -> None:
+def test_a_broken_table_is_named(run: Run, page: str) -> None:
     (run.path / "predictions.csv").write_text("image,split\ntraining/a.jpg,val\n")
     app = open_page(page)
     assert not app.exception
@@ -154,14 +115,12 @@ def test_a_broken_table_is_named(run: Run, open_page: OpenPage, page: str) -> No
         ({"state": "running", "pid": 2**22 + 1, "process_started": 1.0}, "its process is gone"),
     ],
 )
-def test_a_run_that_did_not_finish_says_why(
-    runs_dir: Path, data: Path, open_page: OpenPage, info: dict[str, Any], expected: str
-) -> None:
+def test_a_run_that_did_not_finish_says_why(runs_dir: Path, data: Path, info: dict[str, Any], expected: str) -> None:
     write_run(runs_dir, data, host=socket.gethostname(), **info)
     assert expected in texts(open_page("overview"))
 
 
-def test_overview_shows_figures_with_their_intervals(run: Run, open_page: OpenPage) -> None:
+def test_overview_shows_figures_with_their_intervals(run: Run) -> None:
     app = open_page("overview")
     assert {metric.label: metric.value for metric in app.metric} == {
         "Accuracy": "50.0%", "Macro F1": "39.0%", "Log loss": "1.534", "Calibration error": "40.0%",
@@ -169,7 +128,7 @@ def test_overview_shows_figures_with_their_intervals(run: Run, open_page: OpenPa
     assert "95 %: 15.0% to 85.0%" in texts(app)
 
 
-def test_overview_compares_with_the_run_before(run: Run, runs_dir: Path, data: Path, open_page: OpenPage) -> None:
+def test_overview_compares_with_the_run_before(run: Run, runs_dir: Path, data: Path) -> None:
     later = write_run(runs_dir, data, name="later", created="2026-03-01T00:00:00+00:00")
     table = later.path / "predictions.csv"
     table.write_text(table.read_text().replace("b.jpg,val,-1,0,1,", "b.jpg,val,-1,0,0,"))
@@ -178,7 +137,7 @@ def test_overview_compares_with_the_run_before(run: Run, runs_dir: Path, data: P
     assert "On the 4 photos held out in both, accuracy differs by **+25.0 points**" in texts(app)
 
 
-def test_training_overlays_runs_on_request(run: Run, runs_dir: Path, data: Path, open_page: OpenPage) -> None:
+def test_training_overlays_runs_on_request(run: Run, runs_dir: Path, data: Path) -> None:
     write_run(runs_dir, data, name="other", created="2025-01-01T00:00:00+00:00")
     app = open_page("training")
     assert app.dataframe[0].value["run"].tolist() == ["first"]
@@ -188,14 +147,14 @@ def test_training_overlays_runs_on_request(run: Run, runs_dir: Path, data: Path,
     assert summary["best epoch"].tolist() == [2, 2]
 
 
-def test_a_photo_that_is_gone_leaves_a_tile_with_the_reason(run: Run, data: Path, open_page: OpenPage) -> None:
+def test_a_photo_that_is_gone_leaves_a_tile_with_the_reason(run: Run, data: Path) -> None:
     (data / "training" / "d.jpg").unlink()
     gone, there = tiles(open_page("photos", **ERRORS))
     assert "No such file" in gone["fault"]
     assert there["src"]
 
 
-def test_a_forged_name_leads_to_no_file_outside_the_dataset(run: Run, tmp_path: Path, open_page: OpenPage) -> None:
+def test_a_forged_name_leads_to_no_file_outside_the_dataset(run: Run, tmp_path: Path) -> None:
     make_photo(tmp_path / "secret.jpg")
     for table in (run.path / "predictions.csv", run.path / "samples.csv"):
         forged = table.read_text().replace("training/d.jpg", "../secret.jpg")
@@ -207,7 +166,7 @@ def test_a_forged_name_leads_to_no_file_outside_the_dataset(run: Run, tmp_path: 
 
 
 def test_photos_are_looked_for_where_the_environment_says(
-    run: Run, data: Path, tmp_path: Path, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+    run: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moved = data.rename(tmp_path / "moved")
     assert not tiles(open_page("photos", **ERRORS))[0]["src"]
@@ -216,7 +175,7 @@ def test_photos_are_looked_for_where_the_environment_says(
 
 
 def test_predict_answers_for_each_photo_and_names_the_file_that_is_none(
-    trained_run: Run, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+    trained_run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MASKBOARD_RUNS", str(trained_run.path.parent))
     picture = io.BytesIO()
@@ -232,9 +191,7 @@ def test_predict_answers_for_each_photo_and_names_the_file_that_is_none(
     assert "Not a photo that can be used" in fault.value
 
 
-def test_predict_agrees_with_the_table_on_a_test_photo(
-    trained_run: Run, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_predict_agrees_with_the_table_on_a_test_photo(trained_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MASKBOARD_RUNS", str(trained_run.path.parent))
     table = (trained_run.path / "test_predictions.csv").read_text().splitlines()
     _, label, confidence, *_ = next(line for line in table if line.startswith("test/20002.jpg")).split(",")
@@ -244,7 +201,7 @@ def test_predict_agrees_with_the_table_on_a_test_photo(
     assert f"**{trained_run.class_names[int(label)]}**, {float(confidence):.0%} sure" in texts(app)
 
 
-def test_a_network_that_cannot_be_loaded_is_named(run: Run, open_page: OpenPage) -> None:
+def test_a_network_that_cannot_be_loaded_is_named(run: Run) -> None:
     (run.path / "model.keras").write_text("no network")
     app = open_page("predict")
     app.segmented_control(key="source").set_value("Test photo").run(timeout=120)
@@ -253,9 +210,7 @@ def test_a_network_that_cannot_be_loaded_is_named(run: Run, open_page: OpenPage)
 
 
 @pytest.mark.parametrize("name", ["predictions.csv", "metrics.json"])
-def test_a_fault_in_the_run_before_is_named_and_spoils_nothing(
-    runs_dir: Path, data: Path, open_page: OpenPage, name: str
-) -> None:
+def test_a_fault_in_the_run_before_is_named_and_spoils_nothing(runs_dir: Path, data: Path, name: str) -> None:
     old = write_run(runs_dir, data, name="old", created="2026-01-01T00:00:00+00:00")
     write_run(runs_dir, data, name="new", created="2026-03-01T00:00:00+00:00")
     (old.path / name).write_text("")
@@ -265,18 +220,14 @@ def test_a_fault_in_the_run_before_is_named_and_spoils_nothing(
     assert "old, the run before, cannot be compared with" in texts(app)
 
 
-def test_a_run_on_other_photos_is_not_compared_with(
-    run: Run, runs_dir: Path, tmp_path: Path, open_page: OpenPage
-) -> None:
+def test_a_run_on_other_photos_is_not_compared_with(run: Run, runs_dir: Path, tmp_path: Path) -> None:
     write_run(runs_dir, tmp_path / "other data", name="later", created="2026-03-01T00:00:00+00:00")
     app = open_page("overview", run="later")
     assert "the run before" not in texts(app)
     assert not app.metric[0].delta
 
 
-def test_a_fault_in_an_overlaid_run_is_named_and_spoils_nothing(
-    run: Run, runs_dir: Path, data: Path, open_page: OpenPage
-) -> None:
+def test_a_fault_in_an_overlaid_run_is_named_and_spoils_nothing(run: Run, runs_dir: Path, data: Path) -> None:
     other = write_run(runs_dir, data, name="other", created="2025-01-01T00:00:00+00:00")
     (other.path / "history.csv").write_text("")
     app = open_page("training")
@@ -286,14 +237,12 @@ def test_a_fault_in_an_overlaid_run_is_named_and_spoils_nothing(
     assert "other cannot be overlaid" in texts(app)
 
 
-def test_a_link_to_a_run_that_is_gone_says_so(run: Run, open_page: OpenPage) -> None:
+def test_a_link_to_a_run_that_is_gone_says_so(run: Run) -> None:
     (warning,) = open_page("overview", run="gone").warning
     assert "No run **gone** can be read here; this is **first**." in warning.value
 
 
-def test_the_same_photo_uploaded_twice_is_answered_twice(
-    trained_run: Run, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_same_photo_uploaded_twice_is_answered_twice(trained_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MASKBOARD_RUNS", str(trained_run.path.parent))
     picture = io.BytesIO()
     Image.new("RGB", (50, 40)).save(picture, "PNG")

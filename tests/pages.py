@@ -1,0 +1,57 @@
+"""Opening the dashboard's pages without a browser, and reading what they show."""
+
+import json
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from core.config import PROJECT_DIR
+
+
+def open_page(name: str, **query: str) -> AppTest:
+    """Open a page of the dashboard on the runs that the environment names.
+
+    Args:
+        name: Its file in `dashboard/views`.
+        query: Parameters of its address.
+    """
+    app = AppTest.from_file(str(PROJECT_DIR / "dashboard" / "app.py"), default_timeout=60)
+    if name != "overview":
+        app.run()
+        app.switch_page(f"views/{name}.py")
+    for key, value in query.items():
+        app.query_params[key] = value
+    return app.run()
+
+
+def texts(app: AppTest) -> str:
+    """All that a page says in words."""
+    kinds = (app.header, app.subheader, app.markdown, app.caption, app.info, app.error, app.text, app.code, app.warning)
+    return plain("\n".join(str(element.value) for kind in kinds for element in kind))
+
+
+def plain(markdown: str) -> str:
+    """Text as it is shown: without the signs that keep it from being taken for Markdown."""
+    return markdown.replace("\\", "")
+
+
+def tiles(app: AppTest) -> list[dict[str, str]]:
+    """What the galleries of a page were told to show."""
+    protos = [element.proto for element in app.main if element.type == "bidi_component"]
+    return [item for proto in protos for item in json.loads(proto.json).get("items", [])]
+
+
+def shown(app: AppTest) -> str:
+    """The photos of the galleries by the letters that they are named with."""
+    return "".join(Path(tile["name"]).stem for tile in tiles(app))
+
+
+def address(app: AppTest) -> dict[str, str]:
+    """The parameters of a page's address."""
+    return {key: values[0] if isinstance(values, list) else values for key, values in app.query_params.items()}
+
+
+def chips(app: AppTest) -> list[str]:
+    """The conditions that a page shows."""
+    found = [button for button in app.button if str(button.key).startswith("chip-") and button.key != "chip-all"]
+    return [plain(button.label).removesuffix(" ✕") for button in found]
