@@ -2,21 +2,27 @@
 
 from typing import Any, cast, get_args
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core import evaluation, runs
-from dashboard import address
+from core import evaluation, reliability, runs
+from core.runs import Run
+from dashboard import address, data
+from dashboard.charts import confidence as confidence_charts
 from dashboard.charts import evaluation as charts
 from dashboard.filters import show_photos
-from dashboard.linked import Chosen, choose_photos, show_chart
+from dashboard.linked import Chosen, choose_photos, show_chart, show_plain_chart
 from dashboard.page import ink, open_page
+from dashboard.photos import is_right
+from dashboard.selection import Selection
 
 HOW_TO_READ = (
-    "Photos held out from training; early stopping watched them, so the figures are a little optimistic. Click a cell "
-    "or bar to see its photos below; a second click lets go."
+    "Photos held out from training; early stopping watched them, so the figures are a little optimistic. Click a cell, "
+    "bar or dot to see its photos below; a second click lets go."
 )
 MODES = get_args(charts.MatrixMode)
+_SHARE = st.column_config.NumberColumn(format="percent")
 
 
 def selected_cell(view: Chosen) -> charts.Cell | None:
@@ -25,12 +31,6 @@ def selected_cell(view: Chosen) -> charts.Cell | None:
     if selection.true not in names or selection.predicted not in names:
         return None
     return names.index(selection.true), names.index(selection.predicted)
-
-
-def per_class_table(classes: list[dict[str, Any]]) -> pd.DataFrame:
-    """Precision, recall and F1 of each class for reading."""
-    columns = {"class_name": "class", "precision": "precision", "recall": "recall", "f1": "F1", "support": "photos"}
-    return pd.DataFrame(classes)[list(columns)].rename(columns=columns).round(3)
 
 
 def show_matrix(view: Chosen, matrix: Any) -> None:
@@ -45,23 +45,130 @@ def show_matrix(view: Chosen, matrix: Any) -> None:
     show_chart(figure, "matrix", alt="Confusion matrix: rows are true, columns predicted classes")
 
 
+def per_class_table(classes: list[dict[str, Any]]) -> pd.DataFrame:
+    """Precision, recall and F1 of each class with their 95 % intervals, for reading."""
+    rows = []
+    for scores in classes:
+        row = {"class": scores["class_name"], "photos": scores["support"]}
+        for key, title in (("precision", "precision"), ("recall", "recall"), ("f1", "F1")):
+            row[title] = scores[key]
+            low, high = scores[f"{key}_interval"]
+            row[f"{title}, 95 %"] = f"{low:.0%} to {high:.0%}"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def show_classes(run: Run, matrix: Any) -> None:
+    """Scores of each class, and which classes are taken for which."""
+    st.subheader("Per class", anchor=False)
+    table = per_class_table(evaluation.per_class(matrix, run.class_names))
+    columns = dict.fromkeys(("precision", "recall", "F1"), _SHARE)
+    st.dataframe(table, hide_index=True, column_config=columns, alt="Scores of each class with intervals")
+    st.subheader("Most confused", anchor=False)
+    confused = evaluation.most_confused(matrix, run.class_names)
+    if confused.empty:
+        st.write("No held-out photo was got wrong.")
+        return
+    links = [(row.true, row.predicted, row.count, row.share) for row in confused.head(6).itertuples(index=False)]
+    for true, predicted, count, share in links:
+        noun = "photo" if count == 1 else "photos"
+        st.page_link(
+            "views/photos.py", label=f"{true} taken for {predicted}: {count} {noun}, {share:.0%} of {true}",
+            icon=":material/arrow_forward:",
+            query_params=address.link_to(Selection(split="val", true=true, predicted=predicted)),
+        )  # fmt: skip
+
+
+def show_confidence(view: Chosen, held_out: pd.DataFrame, is_chosen: "pd.Series[bool]") -> None:
+    """How sure the network is, and how often it is right then."""
+    right = is_right(held_out)
+    left, middle = st.columns(2, gap="large")
+    with left:
+        st.subheader("Confidence", anchor=False)
+        bins = reliability.confidence_histogram(held_out["confidence"], right)
+        chosen = reliability.confidence_histogram(held_out["confidence"][is_chosen], right[is_chosen])
+        show_chart(
+            confidence_charts.confidence_histogram(bins, chosen), "confidence",
+            alt="Histogram of the confidence of right and wrong predictions",
+        )  # fmt: skip
+        st.caption("Wrong photos far to the right are the ones to look at: the network is sure of them.")
+    with middle:
+        st.subheader("Reliability", anchor=False)
+        figure = confidence_charts.reliability(
+            reliability.reliability_bins(held_out["confidence"], right), view.selection.confidence
+        )
+        show_chart(figure, "reliability", alt="Accuracy against confidence with intervals and numbers of photos")
+        st.caption("Dots below the dashed line: surer than it is right. Bars: number of photos behind each dot.")
+
+
+def show_threshold(held_out: pd.DataFrame) -> None:
+    """What leaving out the photos that the network is unsure of would gain."""
+    st.subheader("Answer only when sure", anchor=False)
+    left, right = st.columns([3, 2], gap="large")
+    asked = address.params().get("threshold", "0")
+    shown = int(asked) if asked.isascii() and asked.isdigit() and int(asked) <= 100 else 0
+
+    def choose(value: int) -> None:
+        address.go(threshold=str(value) if value else None)
+
+    outcomes = is_right(held_out)
+    with right:
+        st.slider("Answer from confidence", 0, 100, format="%d %%", **address.bound("threshold", shown, choose))
+        point = reliability.at_threshold(held_out["confidence"], outcomes, shown / 100)
+        if point.n_images:
+            st.markdown(
+                f"**{point.n_images}** of {len(held_out)} photos answered ({point.coverage:.0%}), **{point.accuracy:.1%}** "
+                f"of them right (95 %: {point.accuracy_low:.1%} to {point.accuracy_high:.1%})."
+            )
+        else:
+            st.markdown("No photo would be answered.")
+        if shown:
+            st.page_link(
+                "views/photos.py", label="Look at the photos that would not be answered",
+                icon=":material/arrow_forward:",
+                query_params=address.link_to(Selection(split="val", confidence=(0.0, shown / 100))),
+            )  # fmt: skip
+    with left:
+        curve = reliability.coverage_curve(held_out["confidence"], outcomes)
+        show_plain_chart(
+            confidence_charts.coverage(curve, shown / 100), "coverage", alt="Accuracy against the share of photos answered"
+        )  # fmt: skip
+
+
+def show_ranking(run: Run) -> None:
+    """ROC and precision against recall, one class against the rest."""
+    st.subheader("One class against the rest", anchor=False)
+    curves = data.ranking(run)
+    left, right = st.columns(2, gap="large")
+    with left:
+        figure = confidence_charts.ranking(
+            curves.roc, curves.roc_auc, "false_positive_rate", "true_positive_rate", np.array([[0, 0], [1, 1]])
+        )  # fmt: skip
+        show_plain_chart(figure, "roc", alt="ROC curve of each class against the rest")
+        st.caption("ROC: the further to the upper left, the better. In brackets the area; 0.5 is chance, 1 perfect.")
+    with right:
+        figure = confidence_charts.ranking(
+            curves.precision_recall, curves.average_precision, "recall", "precision", None
+        )  # fmt: skip
+        show_plain_chart(figure, "precision-recall", alt="Precision against recall of each class")
+        st.caption("Precision and recall: the further to the upper right, the better. In brackets the average precision.")
+
+
 def main() -> None:
     """The page."""
-    run = open_page("Evaluation", HOW_TO_READ, needs=[runs.PREDICTIONS_FILE])
+    run = open_page("Evaluation", HOW_TO_READ, needs=[runs.SAMPLES_FILE, runs.PROBLEMS_FILE, runs.PREDICTIONS_FILE])
     view = choose_photos(run)
-    held_out = view.photos[view.photos["split"] == "val"]
+    is_held_out = (view.photos["split"] == "val").to_numpy()
+    held_out = view.photos[is_held_out]
     matrix = evaluation.confusion_matrix(held_out["true_label"], held_out["predicted_label"], len(run.class_names))
     left, right = st.columns(2, gap="large")
     with left:
         show_matrix(view, matrix)
     with right:
-        st.subheader("Per class", anchor=False)
-        share = st.column_config.NumberColumn(format="percent")
-        st.dataframe(
-            per_class_table(evaluation.per_class(matrix, run.class_names)),
-            hide_index=True,
-            column_config=dict.fromkeys(("precision", "recall", "F1"), share),
-        )
+        show_classes(run, matrix)
+    show_confidence(view, held_out, pd.Series(view.mask[is_held_out], index=held_out.index))
+    show_threshold(held_out)
+    show_ranking(run)
     show_photos(view)
 
 
