@@ -6,16 +6,15 @@ on screen can be recomputed from `predictions.csv`. Class indices are 0..K-1; ar
 """
 
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-Interval = tuple[float, float]
+from core.intervals import CONFIDENCE_LEVEL, Interval, f1_interval, wilson_interval
+from core.reliability import bin_of
 
-CONFIDENCE_LEVEL = 0.95
 N_BINS = 15
 N_RESAMPLES = 2000
 # The loss of a photo whose true class was given probability 0 would be infinite.
@@ -46,10 +45,22 @@ def predictions_table(
         `prob_0`, ...
     """
     predicted = probability_table(probabilities)
-    loss = -np.log(np.maximum(probabilities[np.arange(len(images)), true_labels], MIN_PROBABILITY))
+    loss = cross_entropy(probabilities, true_labels)
     table = pd.DataFrame({"image": images, "split": splits, "fold": -1, "true_label": true_labels})
     predicted.insert(2, "loss", loss)
     return pd.concat([table, predicted], axis=1)
+
+
+def cross_entropy(
+    probabilities: NDArray[np.floating[Any]], true_labels: NDArray[np.integer[Any]]
+) -> NDArray[np.floating[Any]]:
+    """The loss of each photo: -log(probability of its true class), at most about 27.6.
+
+    Args:
+        probabilities: Shape (n_images, K).
+        true_labels: Class indices, shape (n_images,).
+    """
+    return np.asarray(-np.log(np.maximum(probabilities[np.arange(len(true_labels)), true_labels], MIN_PROBABILITY)))
 
 
 def probability_table(probabilities: NDArray[np.floating[Any]]) -> pd.DataFrame:
@@ -111,60 +122,6 @@ def class_scores(matrix: NDArray[np.integer[Any]]) -> ClassScores:
     )
 
 
-def wilson_interval(successes: int, n: int, level: float = CONFIDENCE_LEVEL) -> Interval:
-    """Confidence interval of a share (E. B. Wilson, 1927); unlike the normal one it stays within 0..1.
-
-    Args:
-        successes: Number of hits.
-        n: Number of trials; with 0 nothing is known, and the interval is (0, 1).
-        level: Coverage, between 0 and 1.
-    """
-    if n == 0:
-        return 0.0, 1.0
-    z2 = _normal_quantile(level) ** 2
-    share = successes / n
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
-
-
-def _normal_quantile(level: float) -> float:
-    """Half width, in standard deviations, of the middle part of a normal distribution that holds a share `level`."""
-    return NormalDist().inv_cdf((1 + level) / 2)
-
-
-@dataclass(frozen=True)
-class PairedDifference:
-    """Accuracy of one run minus that of another, on the photos validated in both, with its 95 % interval."""
-
-    n_images: int
-    difference: float
-    interval: Interval
-
-
-def paired_difference(predictions: pd.DataFrame, others: pd.DataFrame) -> PairedDifference | None:
-    """Compare two runs photo by photo, on those held out in both.
-
-    The interval is A. Agresti and Y. Min's (2005): Wald's after adding half a photo to each cell of the 2 x 2 table,
-    which also holds for few photos.
-
-    Returns:
-        None if no photo was held out in both.
-    """
-    validated = [table[table["split"] == "val"].set_index("image") for table in (predictions, others)]
-    right, right_other = (table["true_label"] == table["predicted_label"] for table in validated)
-    images = right.index.intersection(right_other.index)
-    n = len(images)
-    if n == 0:
-        return None
-    right, right_other = right.loc[images], right_other.loc[images]
-    gained, lost = int((right & ~right_other).sum()), int((~right & right_other).sum())
-    adjusted_n, adjusted = n + 2, gained - lost
-    variance = (gained + lost + 1 - adjusted**2 / adjusted_n) / adjusted_n**2
-    half, centre = _normal_quantile(CONFIDENCE_LEVEL) * float(np.sqrt(variance)), adjusted / adjusted_n
-    return PairedDifference(n, (gained - lost) / n, (max(-1.0, centre - half), min(1.0, centre + half)))
-
-
 def macro_f1_interval(matrix: NDArray[np.integer[Any]], level: float = CONFIDENCE_LEVEL) -> Interval:
     """Bootstrap percentile interval of the macro F1.
 
@@ -184,8 +141,7 @@ def expected_calibration_error(confidence: ArrayLike, is_correct: ArrayLike) -> 
     confidence, is_correct = np.asarray(confidence, dtype=float), np.asarray(is_correct, dtype=float)
     if confidence.size == 0:
         return 0.0
-    bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
-    gaps = np.bincount(bins, weights=confidence - is_correct, minlength=N_BINS)
+    gaps = np.bincount(bin_of(confidence, N_BINS), weights=confidence - is_correct, minlength=N_BINS)
     return float(np.abs(gaps).sum() / confidence.size)
 
 
@@ -223,7 +179,7 @@ def summarise(predictions: pd.DataFrame, class_names: tuple[str, ...]) -> dict[s
         class_names: The K names in index order.
 
     Returns:
-        JSON values. Intervals are 95 %: Wilson's for shares, bootstrap for the macro F1.
+        JSON values. Intervals are 95 %: those of `core.intervals`, bootstrap for the macro F1.
     """
     true = predictions["true_label"].to_numpy()
     is_correct = predictions["predicted_label"].to_numpy() == true
@@ -244,7 +200,7 @@ def summarise(predictions: pd.DataFrame, class_names: tuple[str, ...]) -> dict[s
 
 
 def per_class(matrix: NDArray[np.integer[Any]], class_names: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Scores of each class with Wilson intervals for precision and recall, one dictionary a class."""
+    """Scores of each class with their 95 % intervals (see `core.intervals`), one dictionary a class."""
     scores = class_scores(matrix)
     predicted = matrix.sum(axis=0)
     return [
@@ -256,6 +212,9 @@ def per_class(matrix: NDArray[np.integer[Any]], class_names: tuple[str, ...]) ->
             "recall": float(scores.recall[label]),
             "recall_interval": list(wilson_interval(int(matrix[label, label]), int(scores.support[label]))),
             "f1": float(scores.f1[label]),
+            "f1_interval": list(
+                f1_interval(int(matrix[label, label]), int(scores.support[label]), int(predicted[label]))
+            ),
             "support": int(scores.support[label]),
         }
         for label, name in enumerate(class_names)

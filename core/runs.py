@@ -53,6 +53,7 @@ HISTORY_COLUMNS = (
 )
 PREDICTION_COLUMNS = ("image", "split", "fold", "true_label", "predicted_label", "confidence", "loss")
 TEST_PREDICTION_COLUMNS = ("image", "predicted_label", "confidence")
+SUBMISSION_COLUMNS = ("Id", "Category")
 
 _SCORES = ("n_images", "accuracy", "macro_f1", "log_loss", "expected_calibration_error", "temperature")
 _LARGEST = 1e15
@@ -393,6 +394,8 @@ def _check_scores(path: Path, scores: Any) -> None:
         for row in scores["classes"]:
             _require_numbers(*(row[name] for name in ("precision", "recall", "f1", "support")))
             _require_numbers(*_both(row["recall_interval"]))
+            if "f1_interval" in row:  # Runs from before it was written have none.
+                _require_numbers(*_both(row["f1_interval"]))
             str(row["class_name"])
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path.name}: expected the scores of a run; {type(error).__name__} at {error}.") from None
@@ -449,6 +452,23 @@ def read_test_predictions(path: Path, n_classes: int) -> pd.DataFrame:
     )
 
 
+def read_submission(path: Path) -> pd.DataFrame:
+    """Read `submission.csv`, the order and any other columns as they are; `core.submission` checks what it says.
+
+    Raises:
+        RunError: If it is missing or malformed, an Id is missing or a Category is no whole number.
+    """
+    table = _read_table(path, SUBMISSION_COLUMNS, texts=SUBMISSION_COLUMNS)
+    if table["Id"].isna().any():
+        raise RunError(f"{path.name}: expected an Id in every row, found some without.")
+    is_whole = table["Category"].str.fullmatch(r"-?[0-9]{1,9}").fillna(False).astype(bool)
+    if not is_whole.all():
+        photo, category = table.loc[~is_whole, ["Id", "Category"]].iloc[0]
+        found = "none" if pd.isna(category) else repr(category[:60])
+        raise RunError(f"{path.name}: expected a whole number as Category, found {found} for {photo}.")
+    return table.astype({"Category": "int64"})
+
+
 def _checked_probabilities(path: Path, table: pd.DataFrame, n_classes: int, *, missing: bool = False) -> pd.DataFrame:
     _check_images(path, table)
     numbers = ["confidence", *probability_columns(n_classes), *(["loss"] if "loss" in table else [])]
@@ -476,10 +496,12 @@ def _check_labels(path: Path, labels: "pd.Series[int]", n_classes: int) -> None:
         raise RunError(f"{path.name}: expected labels 0 to {n_classes - 1}, found {labels.min()} to {labels.max()}.")
 
 
-def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+def _read_table(path: Path, columns: tuple[str, ...], texts: tuple[str, ...] = ("image",)) -> pd.DataFrame:
     with _table_faults(path):
         # Only an empty field is missing: "NA" may well be the name of a class or a photo.
-        table = pd.read_csv(path, encoding="utf-8", keep_default_na=False, na_values=[""], dtype={"image": "str"})
+        table = pd.read_csv(
+            path, encoding="utf-8", keep_default_na=False, na_values=[""], dtype=dict.fromkeys(texts, "str")
+        )
     absent = [column for column in columns if column not in table]
     if absent:
         raise RunError(f"{path.name}: expected the columns {', '.join(columns)}; {', '.join(absent)} not found.")

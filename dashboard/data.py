@@ -5,6 +5,7 @@ Every cache is keyed on a file's path, time of change and size, so a file that w
 
 import base64
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core import ranking as core_ranking
 from core import runs
 from core.cache import default_cache_dir
+from core.comparison import Comparison, compare
+from core.config import default_runs_dir
 from core.images import PHOTO_SUFFIXES, PhotoError, thumbnail
 from core.predict import Classifier, load_classifier
 from core.runs import Run, RunError
@@ -186,5 +190,68 @@ def positions(run: Run, map_name: str) -> NDArray[np.float64] | None:
 
 
 def changes(run: Run, other: str) -> "pd.Series[str]":
-    """To come."""
-    raise RunError("no comparison yet")
+    """What became of each photo since another run, by `image`; see `core.comparison.compare`.
+
+    Raises:
+        RunError: If there is no such run, or it cannot be compared with.
+    """
+    photos = comparison(find_run(other), run).photos
+    return photos.set_index("image")["change"].astype("str")
+
+
+def comparison(before: Run, after: Run) -> Comparison:
+    """Two runs photo by photo; see `core.comparison.compare`.
+
+    Raises:
+        RunError: If they cannot be compared.
+    """
+    if before.class_names != after.class_names:
+        found = f"{', '.join(before.class_names)} in {before.name}, {', '.join(after.class_names)} in {after.name}"
+        raise RunError(f"Expected two runs with the same classes; found {found}.")
+    paths = (run.path / runs.PREDICTIONS_FILE for run in (before, after))
+    return _comparison(*map(_stamp, paths), len(after.class_names))
+
+
+def find_run(name: str) -> Run:
+    """A run by its name.
+
+    Raises:
+        RunError: If there is none that can be read.
+    """
+    found, _ = runs.list_runs(default_runs_dir())
+    run = next((run for run in found if run.name == name), None)
+    if run is None:
+        raise RunError(f"There is no run {name} here that can be read.")
+    return run
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """One class against the rest: curves by class name, and the areas under them."""
+
+    roc: dict[str, pd.DataFrame]
+    roc_auc: list[float]
+    precision_recall: dict[str, pd.DataFrame]
+    average_precision: list[float]
+
+
+def ranking(run: Run) -> Ranking:
+    """Curves of the photos held out; see `core.ranking`."""
+    return _ranking(_stamp(run.path / runs.PREDICTIONS_FILE), run.class_names)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _comparison(before: Stamp, after: Stamp, n_classes: int) -> Comparison:
+    return compare(*(runs.read_predictions(Path(path), n_classes) for path, *_ in (before, after)))
+
+
+@st.cache_resource(show_spinner="Curves ...", max_entries=8)
+def _ranking(predictions: Stamp, class_names: tuple[str, ...]) -> Ranking:
+    table = runs.read_predictions(Path(predictions[0]), len(class_names))
+    held_out, labels = table[table["split"] == "val"], range(len(class_names))
+    return Ranking(
+        {name: core_ranking.roc_curve(held_out, label) for label, name in enumerate(class_names)},
+        [core_ranking.roc_auc(held_out, label) for label in labels],
+        {name: core_ranking.precision_recall_curve(held_out, label) for label, name in enumerate(class_names)},
+        [core_ranking.average_precision(held_out, label) for label in labels],
+    )

@@ -7,8 +7,8 @@ the run has been trained again. Every field has one spelling, the one in the add
     problem=duplicate  shape=612x408  ratio=1.41-1.54  map=pca  area=0.1,0.2;0.4,0.2;0.3,0.5
     with=OTHER-RUN  change=fixed
 
-Ranges hold their lower bound and not their upper one, so that the bins of a histogram share no photo; a range up to 1
-or beyond the largest value holds that too.
+Ranges hold their lower bound and not their upper one, so that the bins of a histogram share no photo; a range of
+confidence up to 1 holds 1 too.
 """
 
 import re
@@ -20,6 +20,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.comparison import CHANGES
+from core.reliability import is_within
 from dashboard.photos import SPLITS, is_right, is_wrong
 
 Order = Literal[
@@ -37,7 +39,6 @@ _SORTING: dict[Order, tuple[str, bool]] = {
 }
 
 OUTCOMES = ("wrong", "right")
-CHANGES = ("fixed", "broken", "still_wrong", "still_right")
 MAX_POLYGON = 30
 
 SPLIT_WORDS = {
@@ -250,9 +251,10 @@ def matches(
     if selection.outcome is not None:
         keep &= (is_wrong if selection.outcome == "wrong" else is_right)(photos).to_numpy()
     if selection.confidence is not None:
-        keep &= within(photos["confidence"].to_numpy(), selection.confidence, 1.0)
+        keep &= is_within(photos["confidence"], *selection.confidence)
     if selection.ratio is not None:
-        keep &= within((photos["width"] / photos["height"]).to_numpy(), selection.ratio, np.inf)
+        ratio = (photos["width"] / photos["height"]).to_numpy()
+        keep &= (ratio >= selection.ratio[0]) & (ratio < selection.ratio[1])
     if selection.shape is not None:
         keep &= ((photos["width"] == selection.shape[0]) & (photos["height"] == selection.shape[1])).to_numpy()
     if selection.problem is not None:
@@ -264,12 +266,6 @@ def matches(
     if selection.change is not None:
         keep &= False if changes is None else (photos["image"].map(changes) == selection.change).to_numpy()
     return keep
-
-
-def within(values: NDArray[np.float64], bounds: Range, largest: float) -> NDArray[np.bool_]:
-    """Which values lie in a range; its upper bound belongs to it where nothing lies beyond."""
-    low, high = bounds
-    return (values >= low) & ((values < high) | ((high >= largest) & (values <= high)))
 
 
 def inside(polygon: Polygon, points: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -137,6 +137,19 @@ def test_overview_compares_with_the_run_before(run: Run, runs_dir: Path, data: P
     assert "On the 4 photos held out in both, accuracy differs by **+25.0 points**" in texts(app)
 
 
+def test_overview_names_the_options_that_differ(run: Run, runs_dir: Path, data: Path) -> None:
+    config = run.info["config"] | {"name": "later", "head": "flatten"}
+    write_run(runs_dir, data, name="later", created="2026-03-01T00:00:00+00:00", config=config)
+    changed = open_page("overview").dataframe[0].value
+    assert changed.index.tolist() == ["head"]
+    assert changed.to_dict("list") == {"first": ["gap"], "later": ["flatten"]}
+
+
+def test_overview_says_where_both_runs_were_configured_alike(run: Run, runs_dir: Path, data: Path) -> None:
+    write_run(runs_dir, data, name="later", created="2026-03-01T00:00:00+00:00")
+    assert "Both runs were configured alike." in texts(open_page("overview"))
+
+
 def test_training_overlays_runs_on_request(run: Run, runs_dir: Path, data: Path) -> None:
     write_run(runs_dir, data, name="other", created="2025-01-01T00:00:00+00:00")
     app = open_page("training")

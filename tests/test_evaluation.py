@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from core import evaluation
+from core import evaluation, intervals
 
 NAMES = ("nobody", "everybody", "somebody")
 
@@ -101,6 +101,13 @@ def test_scores_say_which_class_they_are_of() -> None:
     assert [(scores["label"], scores["class_name"]) for scores in summary["classes"]] == list(enumerate(NAMES))
 
 
+def test_scores_come_with_their_intervals() -> None:
+    (scores, *_) = evaluation.per_class(np.array([[5, 3], [2, 90]]), ("cat", "dog"))
+    assert scores["precision_interval"] == list(intervals.wilson_interval(5, 7))
+    assert scores["recall_interval"] == list(intervals.wilson_interval(5, 8))
+    assert scores["f1_interval"] == list(intervals.f1_interval(hits=5, support=8, predicted=7))
+
+
 def test_a_class_that_is_never_true_or_predicted_scores_zero() -> None:
     scores = evaluation.class_scores(np.array([[3, 0], [0, 0]]))
     assert (scores.precision[1], scores.recall[1], scores.f1[1], scores.support[1]) == (0, 0, 0, 0)
@@ -122,32 +129,6 @@ def test_a_summary_without_photos_is_finite() -> None:
 
 
 # --- intervals -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("successes", "n", "low", "high"),
-    [
-        (0, 10, 0.0, 0.2775),
-        (5, 10, 0.2366, 0.7634),
-        (10, 10, 0.7225, 1.0),
-        # R. G. Newcombe, "Two-sided confidence intervals for the single proportion", 1998, table I, method 3.
-        (81, 263, 0.2553, 0.3662),
-        (15, 148, 0.0624, 0.1605),
-        (0, 20, 0.0, 0.1611),
-        (1, 29, 0.0061, 0.1718),
-    ],
-)
-def test_wilsons_interval_agrees_with_known_values(successes: int, n: int, low: float, high: float) -> None:
-    assert evaluation.wilson_interval(successes, n) == pytest.approx((low, high), abs=5e-5)
-
-
-def test_of_nothing_nothing_is_known() -> None:
-    assert evaluation.wilson_interval(0, 0) == (0, 1)
-
-
-def test_a_higher_level_gives_a_wider_interval() -> None:
-    low, high = evaluation.wilson_interval(5, 10, level=0.99)
-    assert low < 0.2366 and high > 0.7634
 
 
 def test_the_interval_of_the_macro_f1_holds_it_and_shrinks_with_more_photos() -> None:
@@ -215,63 +196,3 @@ def test_the_most_confused_pair_comes_first() -> None:
 
 def test_without_errors_no_pair_is_confused() -> None:
     assert evaluation.most_confused(np.diag([3, 0, 4]), NAMES).empty
-
-
-# --- one run against another -----------------------------------------------------------------------------------------
-
-
-def outcomes(is_right: list[bool], splits: list[str] | None = None) -> pd.DataFrame:
-    """Predictions of photos 0, 1, ..., right or wrong as told, all held out unless told otherwise."""
-    n = len(is_right)
-    probabilities = np.array([[0.9, 0.1] if right else [0.1, 0.9] for right in is_right])
-    return evaluation.predictions_table(
-        [f"{i}.jpg" for i in range(n)], splits or ["val"] * n, np.zeros(n, int), probabilities
-    )
-
-
-def compared(right: list[bool], right_other: list[bool]) -> evaluation.PairedDifference:
-    difference = evaluation.paired_difference(outcomes(right), outcomes(right_other))
-    assert difference is not None
-    return difference
-
-
-def test_two_runs_differ_by_the_photos_that_one_got_right_and_the_other_wrong() -> None:
-    found = compared([True] * 8 + [False] * 2, [True] * 5 + [False] * 3 + [True, False])
-    assert found.n_images == 10
-    assert found.difference == pytest.approx(0.2)
-
-
-def test_runs_are_compared_on_photos_held_out_in_both() -> None:
-    one = outcomes([True, True, True], ["val", "val", "train"])
-    other = outcomes([False, False, False, False], ["val", "train", "val", "val"])
-    found = evaluation.paired_difference(one, other)
-    assert found is not None
-    assert (found.n_images, found.difference) == (1, 1.0)
-
-
-def test_the_order_of_the_photos_does_not_matter_for_the_difference() -> None:
-    one, other = outcomes([True, False, True, True]), outcomes([False, False, True, True])
-    assert evaluation.paired_difference(one, other[::-1]) == evaluation.paired_difference(one, other)
-
-
-def test_runs_without_a_common_photo_cannot_be_compared() -> None:
-    assert evaluation.paired_difference(outcomes([True], ["train"]), outcomes([True])) is None
-
-
-def test_the_interval_of_many_photos_is_walds() -> None:
-    # 400 gained, 300 lost of 10,000: 0.01 with a standard error of sqrt(700 - 100**2 / 10000) / 10000.
-    right = [True] * 400 + [False] * 300 + [True] * 9300
-    found = compared(right, [not value for value in right[:700]] + right[700:])
-    half = 1.96 * np.sqrt(700 - 1) / 10_000
-    assert found.interval == pytest.approx((0.01 - half, 0.01 + half), abs=2e-5)
-
-
-def test_the_interval_of_few_photos_leaves_room_for_doubt() -> None:
-    low, high = compared([True], [False]).interval
-    assert low < 0 < high <= 1
-
-
-def test_the_other_way_round_the_interval_is_mirrored() -> None:
-    right, other = [True, True, False, True, True], [True, False, False, False, False]
-    low, high = compared(right, other).interval
-    assert compared(other, right).interval == pytest.approx((-high, -low))

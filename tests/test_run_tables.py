@@ -32,12 +32,17 @@ test/2.jpg,test,,30,20,900,bb
 PROBLEMS = """image,kind,detail
 training/3.jpg,empty,the file has 0 bytes
 """
+SUBMISSION = """Id,Category
+x.jpg,1
+17,0
+"""
 READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "predictions.csv": (PREDICTIONS, lambda path: runs.read_predictions(path, 2)),
     "test_predictions.csv": (TEST_PREDICTIONS, lambda path: runs.read_test_predictions(path, 2)),
     "history.csv": (HISTORY, runs.read_history),
     "samples.csv": (SAMPLES, runs.read_samples),
     "problems.csv": (PROBLEMS, runs.read_problems),
+    "submission.csv": (SUBMISSION, runs.read_submission),
 }
 
 
@@ -78,7 +83,7 @@ def test_a_table_of_something_else_is_named(tmp_path: Path, name: str, content: 
 @pytest.mark.parametrize("name", READERS)
 def test_a_missing_column_is_named(tmp_path: Path, name: str) -> None:
     content = READERS[name][0]
-    column = content.split(",")[1]
+    column = content.splitlines()[0].split(",")[1]
     with pytest.raises(runs.RunError, match=f"{name}: expected the columns .*; {column} not found"):
         read_table(tmp_path, name, content.replace(column, "other", 1))
 
@@ -102,6 +107,11 @@ def test_a_missing_column_is_named(tmp_path: Path, name: str) -> None:
         ("predictions.csv", "0.75,0.25", "0.75,high", "expected a table in CSV"),
         ("test_predictions.csv", "1,,,", "5,,,", "expected labels 0 to 1, found 0 to 5"),
         ("test_predictions.csv", "0.75,0.75", "0.75,7", "expected probabilities from 0 to 1"),
+        ("submission.csv", "x.jpg", "", "an Id in every row"),
+        ("submission.csv", "x.jpg,1", "x.jpg,one", "a whole number as Category, found 'one' for x.jpg"),
+        ("submission.csv", "x.jpg,1", "x.jpg,1.0", "a whole number as Category, found '1.0' for x.jpg"),
+        ("submission.csv", "x.jpg,1", "x.jpg,", "a whole number as Category, found none for x.jpg"),
+        ("submission.csv", "x.jpg,1", "x.jpg,99999999999999999999", "a whole number as Category"),
         ("history.csv", "-1,0,", "-1,first,", "expected a table in CSV"),
         ("samples.csv", "30,20", "30,tall", "expected a table in CSV"),
         ("samples.csv", "training,2,", "training,2.5,", "expected a table in CSV"),
@@ -111,6 +121,15 @@ def test_a_value_that_cannot_be_is_named(tmp_path: Path, name: str, old: str, ne
     with pytest.raises(runs.RunError, match=f"{name}: ") as caught:
         read_table(tmp_path, name, READERS[name][0].replace(old, new, 1))
     assert reason in str(caught.value)
+
+
+def test_a_submission_is_read_with_all_that_is_to_be_checked(tmp_path: Path) -> None:
+    table = read_table(tmp_path, "submission.csv", "Category,Id,extra\n-5,b.jpg,x\n7,b.jpg,y\n")
+    assert table.to_dict("list") == {"Category": [-5, 7], "Id": ["b.jpg", "b.jpg"], "extra": ["x", "y"]}
+
+
+def test_a_submission_without_photos_is_empty(tmp_path: Path) -> None:
+    assert read_table(tmp_path, "submission.csv", "Id,Category\n").empty
 
 
 def test_a_table_is_written_as_utf8_with_unix_line_ends(runs_dir: Path) -> None:
@@ -137,6 +156,13 @@ def read_scores(folder: Path, value: object) -> dict[str, Any]:
 def test_metrics_are_read_back_with_those_of_the_test_photos(tmp_path: Path) -> None:
     assert read_scores(tmp_path, scores()) == scores()
     assert read_scores(tmp_path, scores() | {"test": scores()})["test"] == scores()
+
+
+def test_metrics_from_before_f1_had_an_interval_are_read(tmp_path: Path) -> None:
+    older = scores()
+    for row in older["classes"]:
+        del row["f1_interval"]
+    assert read_scores(tmp_path, older) == older
 
 
 def test_missing_metrics_are_named(tmp_path: Path) -> None:
@@ -169,6 +195,7 @@ def test_a_missing_score_is_named(tmp_path: Path, key: str) -> None:
         {"accuracy_interval": [0.5]},
         {"classes": [{"class_name": "cat"}]},
         {"classes": 3},
+        {"classes": [scores()["classes"][0] | {"f1_interval": [0.5]}]},
         {"test": None},
         {"test": []},
     ],

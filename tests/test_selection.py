@@ -7,7 +7,7 @@ import pytest
 
 from core.runs import read_predictions, read_problems, read_samples, read_test_predictions
 from dashboard.photos import photo_table
-from dashboard.selection import Selection, chips, inside, matches, order, parse, simplified, to_params, within
+from dashboard.selection import Selection, chips, inside, matches, order, parse, simplified, to_params
 from tests.handwritten import CLASS_NAMES, write_run
 
 FULL = Selection(
@@ -70,12 +70,6 @@ def test_bins_that_touch_share_no_photo_and_miss_none(photos: pd.DataFrame) -> N
     edges = (0.0, 0.6, 0.8, 0.95, 1.0)
     bins = [chosen(photos, Selection(confidence=bounds)) for bounds in itertools.pairwise(edges)]
     assert bins == ["f", "xybg", "ac", "de"]
-
-
-def test_a_range_up_to_one_holds_one() -> None:
-    values = np.array([0.0, 0.5, 1.0, np.nan])
-    assert within(values, (0.5, 1.0), 1.0).tolist() == [False, True, True, False]
-    assert within(values, (0.0, 0.5), 1.0).tolist() == [True, False, False, False]
 
 
 def test_names_are_looked_for_as_they_are_and_in_any_case(photos: pd.DataFrame) -> None:

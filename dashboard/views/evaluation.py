@@ -151,7 +151,9 @@ def show_ranking(run: Run) -> None:
             curves.precision_recall, curves.average_precision, "recall", "precision", None
         )  # fmt: skip
         show_plain_chart(figure, "precision-recall", alt="Precision against recall of each class")
-        st.caption("Precision and recall: the further to the upper right, the better. In brackets the average precision.")
+        st.caption(
+            "Precision and recall: the further to the upper right, the better. In brackets the average precision."
+        )
 
 
 def main() -> None:

@@ -7,7 +7,9 @@ import pandas as pd
 import streamlit as st
 
 from core import runs
-from core.evaluation import PairedDifference, paired_difference
+from core.comparison import Comparison, accuracy_difference, config_differences, option_text
+from core.comparison import compare as compare_runs
+from core.errors import UserError
 from core.runs import Run, RunError
 from dashboard import address, data
 from dashboard.charts import evaluation as charts
@@ -69,7 +71,7 @@ class Before:
 
     run: Run
     metrics: dict[str, Any]
-    paired: PairedDifference | None
+    comparison: Comparison
 
 
 def read_before(run: Run) -> Before | RunError | None:
@@ -78,50 +80,37 @@ def read_before(run: Run) -> Before | RunError | None:
     if other is None:
         return None
     try:
-        return Before(other, data.metrics(other), paired_difference(data.predictions(run), data.predictions(other)))
-    except RunError as error:
+        return Before(other, data.metrics(other), compare_runs(data.predictions(other), data.predictions(run)))
+    except UserError as error:
         return RunError(f"{other.name}, the run before, cannot be compared with. {error}")
 
 
 def compare(run: Run, before: Before) -> None:
     """What changed since the run before, in accuracy and in configuration."""
     st.subheader(f"Against {before.run.name}, the run before", anchor=False)
-    if before.paired is None:
+    accuracy = accuracy_difference(before.comparison)
+    if accuracy is None:
         st.write("No photo was held out in both runs, so their accuracies cannot be compared photo by photo.")
     else:
-        low, high = before.paired.interval
+        low, high = accuracy.interval
         verdict = "a real difference" if low > 0 or high < 0 else "no proof of a difference: the interval holds 0"
         st.write(
-            f"On the {before.paired.n_images} photos held out in both, accuracy differs by "
-            f"**{100 * before.paired.difference:+.1f} points** "
+            f"On the {before.comparison.n_images} photos held out in both, accuracy differs by "
+            f"**{100 * accuracy.difference:+.1f} points** "
             f"(95 % interval {100 * low:+.1f} to {100 * high:+.1f}): {verdict}."
         )
-    changed = config_changes(run, before.run)
+    changed = config_differences({other.name: other.info["config"] for other in (before.run, run)})
     if changed.empty:
         st.caption("Both runs were configured alike.")
     else:
-        st.dataframe(changed, hide_index=True)
-
-
-def config_changes(run: Run, other: Run) -> pd.DataFrame:
-    """Options that differ, a row an option; the name of the run is none."""
-    ours, theirs = run.info["config"], other.info["config"]
-    options = [name for name in ours if name not in ("name", "quiet") and ours[name] != theirs.get(name)]
-    rows = [(name, _text(theirs.get(name)), _text(ours[name])) for name in options]
-    return pd.DataFrame(rows, columns=["option", other.name, run.name])
+        st.dataframe(changed)
 
 
 def config_table(run: Run) -> pd.DataFrame:
     """Every option of a run."""
     return pd.DataFrame(
-        [(name, _text(value)) for name, value in run.info["config"].items()], columns=["option", "value"]
+        [(name, option_text(value)) for name, value in run.info["config"].items()], columns=["option", "value"]
     )
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return "default"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def training_text(predictions: pd.DataFrame, highest: float) -> str:

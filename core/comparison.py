@@ -1,0 +1,278 @@
+"""Predictions and options of two runs -> what changed from one to the other, photo by photo.
+
+Only photos held out from training in both runs count: on the others one of the two knew the answer. Where a photo was
+relabelled between the runs, the label of the later run counts for both, so that a mended label is no mistake of either.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.errors import UserError
+from core.evaluation import N_RESAMPLES, cross_entropy, probability_columns
+from core.intervals import CONFIDENCE_LEVEL, Interval, paired_interval
+
+CHANGES = FIXED, BROKEN, STILL_WRONG, STILL_RIGHT = ("fixed", "broken", "still_wrong", "still_right")
+
+# Options that say nothing about how a run was trained.
+_NOT_COMPARED = ("name", "quiet")
+_ABSENT = object()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs on the photos held out in both.
+
+    Attributes:
+        photos: A row a photo, in the later run's order: `image`, `true_label` (the later run's), `predicted_before`,
+            `predicted_after`, `confidence_before`, `confidence_after`, `loss_before`, `loss_after` (against that label)
+            and `change`, one of `CHANGES`.
+        n_only_before: Photos held out in the earlier run that are not in the later one or were trained on there.
+        n_only_after: Likewise, the other way round.
+        n_relabelled: How many of `photos` had another label in the earlier run.
+    """
+
+    photos: pd.DataFrame
+    n_only_before: int
+    n_only_after: int
+    n_relabelled: int
+
+    @property
+    def n_images(self) -> int:
+        """Number of photos held out in both."""
+        return len(self.photos)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of photos by change, in the order of `CHANGES`."""
+        return _count_changes(self.photos["change"])
+
+
+def compare(before: pd.DataFrame, after: pd.DataFrame) -> Comparison:
+    """Match two runs photo by photo.
+
+    Args:
+        before: Predictions of the earlier run; see `core.evaluation.predictions_table`.
+        after: Those of the later run, with the same classes in the same order.
+
+    Raises:
+        UserError: If the runs have different numbers of classes.
+    """
+    n_classes = _common_classes(before, after)
+    held_out_before, held_out_after = (table[table["split"] == "val"] for table in (before, after))
+    rows = pd.Index(held_out_before["image"]).get_indexer(pd.Index(held_out_after["image"]))
+    old = held_out_before.iloc[rows[rows >= 0]].reset_index(drop=True)
+    new = held_out_after[rows >= 0].reset_index(drop=True)
+    is_relabelled = (old["true_label"] != new["true_label"]).to_numpy()
+    photos = pd.DataFrame(
+        {
+            "image": new["image"],
+            "true_label": new["true_label"],
+            "predicted_before": old["predicted_label"],
+            "predicted_after": new["predicted_label"],
+            "confidence_before": old["confidence"],
+            "confidence_after": new["confidence"],
+            "loss_before": _loss_against(new["true_label"], old, is_relabelled, n_classes),
+            "loss_after": new["loss"],
+        }
+    )
+    photos["change"] = _changes(photos)
+    return Comparison(
+        photos,
+        n_only_before=len(held_out_before) - len(photos),
+        n_only_after=len(held_out_after) - len(photos),
+        n_relabelled=int(is_relabelled.sum()),
+    )
+
+
+def _common_classes(before: pd.DataFrame, after: pd.DataFrame) -> int:
+    n_before, n_after = (sum(str(column).startswith("prob_") for column in table) for table in (before, after))
+    if n_before != n_after:
+        raise UserError(
+            f"Expected two runs with the same classes; found {n_before} and {n_after} of them. Choose another run."
+        )
+    return n_after
+
+
+def _loss_against(
+    labels: "pd.Series[int]", old: pd.DataFrame, is_relabelled: NDArray[np.bool_], n_classes: int
+) -> NDArray[np.float64]:
+    """The earlier run's losses, computed anew where the label is another one now."""
+    loss = old["loss"].to_numpy(dtype=np.float64, copy=True)
+    probabilities = old.loc[is_relabelled, probability_columns(n_classes)].to_numpy(dtype=np.float64)
+    loss[is_relabelled] = cross_entropy(probabilities, labels.to_numpy()[is_relabelled])
+    return loss
+
+
+def _changes(photos: pd.DataFrame) -> "pd.Categorical[str]":
+    was_right, is_right = _right(photos, "before"), _right(photos, "after")
+    codes = np.select([~was_right & is_right, was_right & ~is_right, ~was_right & ~is_right], [0, 1, 2], 3)
+    return pd.Categorical.from_codes(codes, categories=pd.Index(CHANGES))
+
+
+def _right(photos: pd.DataFrame, when: str) -> NDArray[np.bool_]:
+    return (photos[f"predicted_{when}"] == photos["true_label"]).to_numpy(dtype=bool)
+
+
+def _count_changes(changes: "pd.Series[str]") -> dict[str, int]:
+    found = changes.value_counts()
+    return {change: int(found.get(change, 0)) for change in CHANGES}
+
+
+def changes_per_class(comparison: Comparison, class_names: Sequence[str]) -> pd.DataFrame:
+    """Where the changes are.
+
+    Returns:
+        A row a class, absent ones included: `label`, `class_name`, a count for each of `CHANGES`, `n_images`.
+    """
+    photos = comparison.photos
+    rows = []
+    for label, name in enumerate(class_names):
+        counts = _count_changes(photos.loc[photos["true_label"] == label, "change"])
+        rows.append({"label": label, "class_name": name, **counts, "n_images": sum(counts.values())})
+    return pd.DataFrame(rows, columns=["label", "class_name", *CHANGES, "n_images"])
+
+
+# --- figures and whether they differ ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PairedFigure:
+    """A figure of both runs on the photos held out in both.
+
+    Attributes:
+        name: As in `metrics.json`: `accuracy`, `macro_f1` or `log_loss`.
+        before: The earlier run's.
+        after: The later run's.
+        difference: Later minus earlier.
+        interval: 95 % interval of the difference; where it does not hold 0, the runs differ by more than chance.
+    """
+
+    name: str
+    before: float
+    after: float
+    difference: float
+    interval: Interval
+
+
+def paired_figures(comparison: Comparison, n_classes: int) -> list[PairedFigure]:
+    """Accuracy, macro F1 and log loss of both runs, and their differences; none without a common photo."""
+    accuracy = accuracy_difference(comparison)
+    if accuracy is None:
+        return []
+    return [accuracy, _macro_f1_difference(comparison.photos, n_classes), _log_loss_difference(comparison.photos)]
+
+
+def accuracy_difference(comparison: Comparison) -> PairedFigure | None:
+    """How much more accurate the later run is, with the interval of `core.intervals.paired_interval`.
+
+    Returns:
+        None if no photo was held out in both.
+    """
+    n = comparison.n_images
+    if n == 0:
+        return None
+    fixed, broken, _, still_right = comparison.counts.values()
+    before, after = (still_right + broken) / n, (still_right + fixed) / n
+    return PairedFigure("accuracy", before, after, (fixed - broken) / n, paired_interval(n, fixed, broken))
+
+
+def _macro_f1_difference(photos: pd.DataFrame, n_classes: int) -> PairedFigure:
+    """With the percentile interval of a bootstrap of the photos; of very few photos it is too narrow.
+
+    Drawing n photos with replacement is drawing from the triples (true, predicted before, predicted after) that occur,
+    of which there are few, by a multinomial distribution.
+    """
+    triples, counts = np.unique(
+        np.ravel_multi_index(
+            tuple(photos[column].to_numpy() for column in ("true_label", "predicted_before", "predicted_after")),
+            (n_classes, n_classes, n_classes),
+        ),
+        return_counts=True,
+    )
+    # Each of shape (n_triples, K): whether a triple is of a class.
+    true, was, now = (
+        np.equal.outer(labels, np.arange(n_classes))
+        for labels in np.unravel_index(triples, (n_classes, n_classes, n_classes))
+    )
+    before, after = (float(_macro_f1(counts, true, predicted)) for predicted in (was, now))
+    draws = np.random.default_rng(0).multinomial(len(photos), counts / len(photos), size=N_RESAMPLES)
+    differences = _macro_f1(draws, true, now) - _macro_f1(draws, true, was)
+    low, high = np.quantile(differences, [(1 - CONFIDENCE_LEVEL) / 2, (1 + CONFIDENCE_LEVEL) / 2])
+    return PairedFigure("macro_f1", before, after, after - before, (float(low), float(high)))
+
+
+def _macro_f1(
+    counts: NDArray[np.integer[Any]], true: NDArray[np.bool_], predicted: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """From the numbers of photos of each triple, shape (..., n_triples)."""
+    numbers = counts.astype(np.float64)
+    hits, marks = numbers @ (true & predicted), numbers @ true + numbers @ predicted
+    return np.asarray((2 * hits / np.maximum(marks, 1)).mean(axis=-1))
+
+
+def _log_loss_difference(photos: pd.DataFrame) -> PairedFigure:
+    """With Student's interval of the mean of the photos' differences; of one photo it is endless.
+
+    A mean needs no bootstrap, which would take seconds for 100,000 photos and give the same.
+    """
+    from scipy.special import stdtrit  # The dashboard starts without it.
+
+    differences = (photos["loss_after"] - photos["loss_before"]).to_numpy()
+    before, after, n = float(photos["loss_before"].mean()), float(photos["loss_after"].mean()), len(photos)
+    half = float("inf")
+    if n > 1:
+        half = float(stdtrit(n - 1, (1 + CONFIDENCE_LEVEL) / 2) * differences.std(ddof=1) / np.sqrt(n))
+    difference = float(differences.mean())
+    return PairedFigure("log_loss", before, after, difference, (difference - half, difference + half))
+
+
+def mcnemar_exact(n_fixed: int, n_broken: int) -> float:
+    """The p-value of McNemar's exact test, two-sided: were as many photos fixed as broken but for chance?
+
+    Args:
+        n_fixed: Photos that only the later run got right.
+        n_broken: Photos that only the earlier run got right.
+
+    Returns:
+        0..1: how probable so uneven numbers, or more uneven ones, are if each of these photos was as likely to be fixed
+        as to be broken; 1 where there is none.
+    """
+    from scipy.special import bdtr  # scipy.stats.binomtest says the same, but takes a second to import.
+
+    fewer, n = min(n_fixed, n_broken), n_fixed + n_broken
+    return min(1.0, 2 * float(bdtr(fewer, n, 0.5)))
+
+
+# --- options ---------------------------------------------------------------------------------------------------------
+
+
+def config_differences(configs: Mapping[str, Mapping[str, object]]) -> pd.DataFrame:
+    """The options in which runs differ.
+
+    Args:
+        configs: The `config` of each run's `run.json`, by the run's name.
+
+    Returns:
+        A row an option, the index its name, a column a run, texts for reading. What a run is called, and whether it was
+        quiet, are never counted.
+    """
+    options = dict.fromkeys(option for config in configs.values() for option in config if option not in _NOT_COMPARED)
+    rows = {option: [config.get(option, _ABSENT) for config in configs.values()] for option in options}
+    rows = {option: values for option, values in rows.items() if any(value != values[0] for value in values)}
+    index = pd.Index(list(rows), name="option", dtype="str")
+    texts = [[option_text(value) for value in values] for values in rows.values()]
+    return pd.DataFrame(texts, index=index, columns=list(configs), dtype="str")
+
+
+def option_text(value: object) -> str:
+    """An option's value for reading."""
+    if value is _ABSENT:
+        return "not recorded"
+    if value is None:
+        return "default"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

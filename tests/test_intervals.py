@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from core.evaluation import class_scores
+from core.intervals import f1_interval, paired_interval, wilson_interval, wilson_intervals
+
+# --- shares ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "low", "high"),
+    [
+        (0, 10, 0.0, 0.2775),
+        (5, 10, 0.2366, 0.7634),
+        (10, 10, 0.7225, 1.0),
+        # R. G. Newcombe, "Two-sided confidence intervals for the single proportion", 1998, table I, method 3.
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilsons_interval_agrees_with_known_values(successes: int, n: int, low: float, high: float) -> None:
+    assert wilson_interval(successes, n) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_of_nothing_nothing_is_known() -> None:
+    assert wilson_interval(0, 0) == (0, 1)
+
+
+def test_a_higher_level_gives_a_wider_interval() -> None:
+    low, high = wilson_interval(5, 10, level=0.99)
+    assert low < 0.2366 and high > 0.7634
+
+
+def test_many_intervals_are_those_of_each() -> None:
+    low, high = wilson_intervals([0, 5, 81, 0], [10, 10, 263, 0])
+    each = [wilson_interval(successes, n) for successes, n in ((0, 10), (5, 10), (81, 263), (0, 0))]
+    assert list(zip(low.tolist(), high.tolist(), strict=True)) == each
+
+
+# --- F1 --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_interval_of_f1_is_wilsons_carried_over() -> None:
+    # 5 hits among the 8 + 7 - 5 = 10 photos of the class or predicted to be: Wilson's is 0.2366 to 0.7634.
+    low, high = f1_interval(hits=5, support=8, predicted=7)
+    assert (low, high) == pytest.approx((2 * 0.2366 / 1.2366, 2 * 0.7634 / 1.7634), abs=1e-4)
+
+
+def test_of_a_class_that_is_neither_there_nor_predicted_nothing_is_known() -> None:
+    assert f1_interval(hits=0, support=0, predicted=0) == (0, 1)
+
+
+def test_the_interval_of_a_perfect_f1_ends_at_one_and_of_a_useless_one_begins_at_zero() -> None:
+    low, high = f1_interval(hits=20, support=20, predicted=20)
+    assert 0.9 < low < high == pytest.approx(1)
+    assert f1_interval(hits=0, support=10, predicted=10)[0] == 0
+
+
+def test_the_interval_of_f1_holds_the_true_one_in_about_95_of_100_samples() -> None:
+    matrix = np.array([[70, 30], [20, 180]])
+    f1 = class_scores(matrix).f1[0]
+    held = []
+    for sample in np.random.default_rng(0).multinomial(120, matrix.ravel() / matrix.sum(), size=2000).reshape(-1, 2, 2):
+        low, high = f1_interval(int(sample[0, 0]), int(sample[0].sum()), int(sample[:, 0].sum()))
+        held.append(low <= f1 <= high)
+    assert np.mean(held) == pytest.approx(0.95, abs=0.015)
+
+
+# --- differences of shares of the same photos ------------------------------------------------------------------------
+
+
+def test_the_interval_of_many_pairs_is_walds() -> None:
+    # 0.01 with a standard error of sqrt(700 - 100**2 / 10000) / 10000.
+    half = 1.96 * np.sqrt(700 - 1) / 10_000
+    assert paired_interval(10_000, gained=400, lost=300) == pytest.approx((0.01 - half, 0.01 + half), abs=2e-5)
+
+
+def test_the_interval_of_few_pairs_leaves_room_for_doubt() -> None:
+    low, high = paired_interval(1, gained=1, lost=0)
+    assert low < 0 < high <= 1
+
+
+def test_the_other_way_round_the_interval_is_mirrored() -> None:
+    low, high = paired_interval(5, gained=3, lost=1)
+    assert paired_interval(5, gained=1, lost=3) == pytest.approx((-high, -low))
