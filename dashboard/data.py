@@ -208,8 +208,8 @@ def comparison(before: Run, after: Run) -> Comparison:
     if before.class_names != after.class_names:
         found = f"{', '.join(before.class_names)} in {before.name}, {', '.join(after.class_names)} in {after.name}"
         raise RunError(f"Expected two runs with the same classes; found {found}.")
-    paths = (run.path / runs.PREDICTIONS_FILE for run in (before, after))
-    return _comparison(*map(_stamp, paths), len(after.class_names))
+    earlier, later = (_stamp(run.path / runs.PREDICTIONS_FILE) for run in (before, after))
+    return _comparison(earlier, later, len(after.class_names))
 
 
 def find_run(name: str) -> Run:
@@ -242,7 +242,8 @@ def ranking(run: Run) -> Ranking:
 
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _comparison(before: Stamp, after: Stamp, n_classes: int) -> Comparison:
-    return compare(*(runs.read_predictions(Path(path), n_classes) for path, *_ in (before, after)))
+    earlier, later = (runs.read_predictions(Path(stamp[0]), n_classes) for stamp in (before, after))
+    return compare(earlier, later)
 
 
 @st.cache_resource(show_spinner="Curves ...", max_entries=8)

@@ -69,8 +69,8 @@ def show_classes(run: Run, matrix: Any) -> None:
     if confused.empty:
         st.write("No held-out photo was got wrong.")
         return
-    links = [(row.true, row.predicted, row.count, row.share) for row in confused.head(6).itertuples(index=False)]
-    for true, predicted, count, share in links:
+    for row in confused.head(6).to_dict("records"):
+        true, predicted, count, share = (row[key] for key in ("true", "predicted", "count", "share"))
         noun = "photo" if count == 1 else "photos"
         st.page_link(
             "views/photos.py", label=f"{true} taken for {predicted}: {count} {noun}, {share:.0%} of {true}",
@@ -117,8 +117,9 @@ def show_threshold(held_out: pd.DataFrame) -> None:
         point = reliability.at_threshold(held_out["confidence"], outcomes, shown / 100)
         if point.n_images:
             st.markdown(
-                f"**{point.n_images}** of {len(held_out)} photos answered ({point.coverage:.0%}), **{point.accuracy:.1%}** "
-                f"of them right (95 %: {point.accuracy_low:.1%} to {point.accuracy_high:.1%})."
+                f"**{point.n_images}** of {len(held_out)} photos answered ({point.coverage:.0%}), "
+                f"**{point.accuracy:.1%}** of them right "
+                f"(95 %: {point.accuracy_low:.1%} to {point.accuracy_high:.1%})."
             )
         else:
             st.markdown("No photo would be answered.")
@@ -130,9 +131,8 @@ def show_threshold(held_out: pd.DataFrame) -> None:
             )  # fmt: skip
     with left:
         curve = reliability.coverage_curve(held_out["confidence"], outcomes)
-        show_plain_chart(
-            confidence_charts.coverage(curve, shown / 100), "coverage", alt="Accuracy against the share of photos answered"
-        )  # fmt: skip
+        figure = confidence_charts.coverage(curve, shown / 100)
+        show_plain_chart(figure, "coverage", alt="Accuracy against the share of photos answered")
 
 
 def show_ranking(run: Run) -> None:

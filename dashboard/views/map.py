@@ -48,7 +48,9 @@ def choose_map(view: Chosen) -> str:
 
     asked = address.params().get("map", "pca")
     shown = asked if asked in MAPS else "pca"
-    st.segmented_control("Map", list(MAPS), format_func=MAPS.get, required=True, **address.bound("map", shown, choose))
+    st.segmented_control(
+        "Map", list(MAPS), format_func=MAPS.__getitem__, required=True, **address.bound("map", shown, choose)
+    )
     return shown
 
 
