@@ -89,6 +89,17 @@ def compare(before: pd.DataFrame, after: pd.DataFrame) -> Comparison:
     )
 
 
+def replaced_images(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
+    """Photos that have their name in common with another one, whose content is not theirs; they are not to be matched.
+
+    Args:
+        before: The earlier run's photos, as in `samples.csv`.
+        after: The later run's.
+    """
+    both = before[["image", "sha256"]].merge(after[["image", "sha256"]], on="image", suffixes=("_before", "_after"))
+    return both.loc[both["sha256_before"] != both["sha256_after"], "image"].tolist()
+
+
 def _common_classes(before: pd.DataFrame, after: pd.DataFrame) -> int:
     n_before, n_after = (sum(str(column).startswith("prob_") for column in table) for table in (before, after))
     if n_before != n_after:

@@ -15,6 +15,8 @@ from dashboard.selection import PARAMS, Selection, parse, to_params
 
 # How photos are shown, whichever they are.
 VIEW_PARAMS = ("sort", "tiles", "rows")
+# Which map and which other run a page shows: no condition by itself, so it stays when conditions are taken away.
+SHOWN_BESIDES = ("map", "with")
 _SHOWN_RUN, _NEWEST_RUN = "shown_run", "newest_run"
 
 
@@ -38,8 +40,8 @@ def go(**changes: str | None) -> None:
 
 
 def select(selection: Selection) -> None:
-    """Choose photos; the gallery begins on its first page. Which map and which other run a page shows stays."""
-    kept = {param: value for param, value in params().items() if param in ("map", "with")}
+    """Choose photos; the gallery begins on its first page."""
+    kept = {param: value for param, value in params().items() if param in SHOWN_BESIDES}
     go(**(dict.fromkeys(PARAMS) | kept | to_params(selection)), page=None, photo=None)
 
 

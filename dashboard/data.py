@@ -6,24 +6,28 @@ Every cache is keyed on a file's path, time of change and size, so a file that w
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core import comparison as core_comparison
 from core import ranking as core_ranking
 from core import runs
+from core import submission as core_submission
 from core.cache import default_cache_dir
-from core.comparison import Comparison, compare
+from core.comparison import Comparison, PairedFigure
 from core.config import default_runs_dir
+from core.dataset import TEST_DIR
 from core.images import PHOTO_SUFFIXES, PhotoError, thumbnail
 from core.predict import Classifier, load_classifier
 from core.runs import Run, RunError
 from core.thumbnails import thumbnails
 from dashboard.photos import photo_table
+from dashboard.selection import TEST_DIFFERS
 
 Stamp = tuple[str, int, int]
 
@@ -51,6 +55,12 @@ def predictions(run: Run) -> pd.DataFrame:
 def test_predictions(run: Run) -> pd.DataFrame:
     """A run's predictions of test photos; see `core.runs.read_test_predictions`."""
     return _test_predictions(_stamp(run.path / runs.TEST_PREDICTIONS_FILE), len(run.class_names))
+
+
+def submission_checks(run: Run) -> list[core_submission.Check]:
+    """Whether a run's file can be handed in; see `core.submission.check_submission`."""
+    names = (runs.SUBMISSION_FILE, runs.SAMPLES_FILE, runs.TEST_PREDICTIONS_FILE, runs.PROBLEMS_FILE)
+    return _submission_checks(tuple(_stamp(run.path / name) for name in names), run.class_names)
 
 
 def metrics(run: Run) -> dict[str, Any]:
@@ -155,6 +165,18 @@ def _test_predictions(stamp: Stamp, n_classes: int) -> pd.DataFrame:
     return runs.read_test_predictions(Path(stamp[0]), n_classes)
 
 
+@st.cache_data(show_spinner=False, max_entries=32)
+def _submission_checks(stamps: tuple[Stamp, ...], class_names: tuple[str, ...]) -> list[core_submission.Check]:
+    submission, samples, test_predictions, problems = (Path(stamp[0]) for stamp in stamps)
+    return core_submission.check_submission(
+        runs.read_submission(submission),
+        runs.read_samples(samples),
+        runs.read_test_predictions(test_predictions, len(class_names)),
+        class_names,
+        core_submission.unusable_test_images(runs.read_problems(problems)),
+    )
+
+
 @st.cache_data(show_spinner=False, max_entries=128)
 def _metrics(stamp: Stamp) -> dict[str, Any]:
     return runs.read_metrics(Path(stamp[0]))
@@ -189,27 +211,80 @@ def positions(run: Run, map_name: str) -> NDArray[np.float64] | None:
     return None
 
 
-def changes(run: Run, other: str) -> "pd.Series[str]":
-    """What became of each photo since another run, by `image`; see `core.comparison.compare`.
-
-    Raises:
-        RunError: If there is no such run, or it cannot be compared with.
-    """
-    photos = comparison(find_run(other), run).photos
-    return photos.set_index("image")["change"].astype("str")
-
-
 def comparison(before: Run, after: Run) -> Comparison:
     """Two runs photo by photo; see `core.comparison.compare`.
 
     Raises:
         RunError: If they cannot be compared.
     """
+    return _comparison(_prediction_pair(before, after))
+
+
+def paired_figures(before: Run, after: Run) -> list[PairedFigure]:
+    """Figures of both runs and their differences; see `core.comparison.paired_figures`.
+
+    Raises:
+        RunError: If they cannot be compared.
+    """
+    return _paired_figures(_prediction_pair(before, after))
+
+
+def changes(before: Run, after: Run) -> pd.DataFrame:
+    """What another run said of the photos held out in both, and what has become of them.
+
+    Returns:
+        By `image`: `change`, one of `core.comparison.CHANGES`, `predicted_other` and `confidence_other`. Shared: not to
+        be changed.
+
+    Raises:
+        RunError: If they cannot be compared.
+    """
+    return _changes(_prediction_pair(before, after))
+
+
+def test_changes(before: Run, after: Run) -> pd.DataFrame:
+    """What another run said of the test photos that the two submissions put into different classes.
+
+    Returns:
+        As `changes` does, and `category`, this run's class: in a file that was changed by hand it is not the predicted
+        one. `confidence_other` is missing where the other file was.
+
+    Raises:
+        RunError: If they cannot be compared.
+    """
+    said = _stamp(before.path / runs.TEST_PREDICTIONS_FILE)
+    return _test_changes(_submission_pair(before, after), said)
+
+
+def submission_differences(before: Run, after: Run) -> core_submission.SubmissionDifferences:
+    """Two runs' submissions side by side; see `core.submission.differences`.
+
+    Raises:
+        RunError: If they cannot be compared.
+    """
+    return _submission_differences(_submission_pair(before, after))
+
+
+def replaced_images(before: Run, after: Run) -> list[str]:
+    """Photos whose name is in both runs, but not their content; see `core.comparison.replaced_images`."""
+    return _replaced_images(*(_stamp(run.path / runs.SAMPLES_FILE) for run in (before, after)))
+
+
+def _prediction_pair(before: Run, after: Run) -> "_Pair":
+    return _pair(before, after, runs.PREDICTIONS_FILE)
+
+
+def _submission_pair(before: Run, after: Run) -> "_Pair":
+    return _pair(before, after, runs.SUBMISSION_FILE)
+
+
+def _pair(before: Run, after: Run, name: str) -> "_Pair":
     if before.class_names != after.class_names:
         found = f"{', '.join(before.class_names)} in {before.name}, {', '.join(after.class_names)} in {after.name}"
         raise RunError(f"Expected two runs with the same classes; found {found}.")
-    earlier, later = (_stamp(run.path / runs.PREDICTIONS_FILE) for run in (before, after))
-    return _comparison(earlier, later, len(after.class_names))
+    earlier, later = (_stamp(run.path / name) for run in (before, after))
+    samples_before, samples_after = (_stamp(run.path / runs.SAMPLES_FILE) for run in (before, after))
+    return _Pair(earlier, later, samples_before, samples_after, len(after.class_names))
 
 
 def find_run(name: str) -> Run:
@@ -240,10 +315,64 @@ def ranking(run: Run) -> Ranking:
     return _ranking(_stamp(run.path / runs.PREDICTIONS_FILE), run.class_names)
 
 
+class _Pair(NamedTuple):
+    """A file of two runs, and what tells whether photos of the same name are the same."""
+
+    before: Stamp
+    after: Stamp
+    samples_before: Stamp
+    samples_after: Stamp
+    n_classes: int
+
+    def replaced_images(self) -> list[str]:
+        return _replaced_images(self.samples_before, self.samples_after)
+
+
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _comparison(before: Stamp, after: Stamp, n_classes: int) -> Comparison:
-    earlier, later = (runs.read_predictions(Path(stamp[0]), n_classes) for stamp in (before, after))
-    return compare(earlier, later)
+def _comparison(pair: _Pair) -> Comparison:
+    tables = (runs.read_predictions(Path(stamp[0]), pair.n_classes) for stamp in (pair.before, pair.after))
+    return core_comparison.compare(*(table[~table["image"].isin(pair.replaced_images())] for table in tables))
+
+
+@st.cache_data(show_spinner="Comparing ...", max_entries=32)
+def _paired_figures(pair: _Pair) -> list[PairedFigure]:
+    return core_comparison.paired_figures(_comparison(pair), pair.n_classes)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _changes(pair: _Pair) -> pd.DataFrame:
+    photos = _comparison(pair).photos.set_index("image")
+    columns = {"predicted_before": "predicted_other", "confidence_before": "confidence_other"}
+    return photos[["change", *columns]].rename(columns=columns).astype({"change": "str"})
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _submission_differences(pair: _Pair) -> core_submission.SubmissionDifferences:
+    replaced = [PurePosixPath(image) for image in pair.replaced_images()]
+    names = [path.name for path in replaced if str(path.parent) == TEST_DIR]
+    files = (runs.read_submission(Path(stamp[0])) for stamp in (pair.after, pair.before))
+    return core_submission.differences(*(file[~file["Id"].isin(names)] for file in files))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _test_changes(pair: _Pair, test_predictions: Stamp) -> pd.DataFrame:
+    differing = _submission_differences(pair).photos
+    said = runs.read_test_predictions(Path(test_predictions[0]), pair.n_classes).set_index("image")
+    said = said.reindex(TEST_DIR + "/" + differing["Id"])
+    return pd.DataFrame(
+        {
+            "change": TEST_DIFFERS,
+            "category": differing["Category"].to_numpy(),
+            "predicted_other": differing["other"].to_numpy(),
+            "confidence_other": said["confidence"].where(said["predicted_label"] == differing["other"].to_numpy()),
+        },
+        index=said.index,
+    )
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _replaced_images(before: Stamp, after: Stamp) -> list[str]:
+    return core_comparison.replaced_images(*(runs.read_samples(Path(stamp[0])) for stamp in (before, after)))
 
 
 @st.cache_resource(show_spinner="Curves ...", max_entries=8)

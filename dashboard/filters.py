@@ -33,15 +33,16 @@ def show_photos(view: Chosen, title: str = "Photos", default_order: Order = "hig
         )  # fmt: skip
         st.segmented_control("A page", ROWS, required=True, **address.bound_choice("rows", ROWS, DEFAULT_ROWS))
         st.download_button(
-            "CSV", lambda: _csv(photos), "maskboard-photos.csv", "text/csv", icon=":material/download:",
+            "CSV", lambda: _csv(photos, view.other), "maskboard-photos.csv", "text/csv", icon=":material/download:",
             help="The photos that are chosen, in this order", on_click="ignore",
         )  # fmt: skip
-    show_gallery(view.run, photos)
+    show_gallery(view.run, photos, other=view.other)
     show_opened(view, photos)
 
 
-def _csv(photos: pd.DataFrame) -> bytes:
-    return photos.to_csv(index=False, lineterminator="\n").encode()
+def _csv(photos: pd.DataFrame, other: pd.DataFrame | None) -> bytes:
+    table = photos if other is None else photos.join(other, on="image")
+    return table.to_csv(index=False, lineterminator="\n").encode()
 
 
 def _order(default: Order) -> Order:
@@ -54,11 +55,14 @@ def _bound_order(shown: Order, default: Order) -> dict[str, Any]:
 
 
 def _show_bar(view: Chosen) -> None:
-    """Chips, each of which takes its condition away, and how many photos meet them all."""
+    """Chips, each of which takes its condition away, and how many photos meet them all.
+
+    What the page shows by itself is no choice that could be taken back, so it has no chips.
+    """
     for fault in view.faults:
         st.warning(escaped(fault))
     selection, n = view.selection, int(view.mask.sum())
-    words = chips(selection)
+    words = {} if selection == view.default else chips(selection)
     noun = "photo" if len(view.photos) == 1 else "photos"
     with st.container(horizontal=True, vertical_alignment="center", key="chips"):
         for field, text in words.items():
@@ -70,7 +74,8 @@ def _show_bar(view: Chosen) -> None:
             st.button(
                 "Clear all", key="chip-all", type="tertiary", on_click=address.select, args=(Selection(),)
             )  # fmt: skip
-        st.markdown(f"**{n:,}** of {len(view.photos):,} {noun}", width="content")
+        by_itself = "".join(f" ({text})" for text in chips(view.default).values() if selection == view.default)
+        st.markdown(f"**{n:,}** of {len(view.photos):,} {noun}{escaped(by_itself)}", width="content")
 
 
 def _show_filters(view: Chosen) -> None:
@@ -87,9 +92,13 @@ def _show_filters(view: Chosen) -> None:
         _choose(view, field, label, view.run.class_names, _counted(view, field))
     bounds = selection.confidence or (0.0, 1.0)
     percent = (round(100 * bounds[0]), min(round(100 * bounds[1]), 100))
-    st.slider("Confidence", 0, 100, format="%d %%", **address.bound("filter-confidence", percent, _choose_confidence))
+    st.slider(
+        "Confidence", 0, 100, format="%d %%",
+        **address.bound("filter-confidence", percent, lambda percent: _choose_confidence(view, percent)),
+    )  # fmt: skip
     st.text_input(
-        "Name contains", **address.bound("filter-name", selection.name or "", lambda text: _set("name", text.strip()))
+        "Name contains",
+        **address.bound("filter-name", selection.name or "", lambda text: _set(view, "name", text.strip())),
     )
 
 
@@ -98,7 +107,7 @@ def _choose(view: Chosen, field: str, label: str, options: Sequence[Any], words:
     offered = [ANY, *options, *([chosen] if chosen is not None and chosen not in options else [])]
     st.pills(
         label, offered, required=True, format_func=lambda value: ANY if value == ANY else words(value),
-        **address.bound(f"filter-{field}", ANY if chosen is None else chosen, lambda value: _set(field, value)),
+        **address.bound(f"filter-{field}", ANY if chosen is None else chosen, lambda value: _set(view, field, value)),
     )  # fmt: skip
 
 
@@ -116,10 +125,10 @@ def _is_simple(selection: Selection) -> bool:
     return selection.area is None and selection.change is None
 
 
-def _set(field: str, value: Any) -> None:
+def _set(view: Chosen, field: str, value: Any) -> None:
     asked = None if value in (ANY, "", None) else value
-    address.select(replace(address.selection()[0], **{field: asked}))
+    address.select(replace(view.selection, **{field: asked}))
 
 
-def _choose_confidence(percent: tuple[int, int]) -> None:
-    _set("confidence", None if percent == (0, 100) else (percent[0] / 100, percent[1] / 100))
+def _choose_confidence(view: Chosen, percent: tuple[int, int]) -> None:
+    _set(view, "confidence", None if percent == (0, 100) else (percent[0] / 100, percent[1] / 100))

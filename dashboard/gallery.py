@@ -28,7 +28,13 @@ _grid = st.components.v2.component(
 
 
 @st.fragment
-def show_gallery(run: Run, photos: pd.DataFrame, key: str = "gallery", captions: Sequence[str] | None = None) -> None:
+def show_gallery(
+    run: Run,
+    photos: pd.DataFrame,
+    key: str = "gallery",
+    captions: Sequence[str] | None = None,
+    other: pd.DataFrame | None = None,
+) -> None:
     """Show photos page by page; the keyboard moves among them and turns pages, a click opens one large.
 
     Turning a page runs this fragment alone.
@@ -38,6 +44,7 @@ def show_gallery(run: Run, photos: pd.DataFrame, key: str = "gallery", captions:
         photos: Rows of `dashboard.photos.photo_table` in the order to be shown.
         key: Unique on the page.
         captions: What to write under each photo instead of its confidence and loss.
+        other: What another run says of some of them, which is written under these; see `dashboard.data.changes`.
     """
     if photos.empty:
         st.info("No photo meets all of these conditions. Take one away.", icon=":material/search_off:")
@@ -47,6 +54,8 @@ def show_gallery(run: Run, photos: pd.DataFrame, key: str = "gallery", captions:
     page = min(_page_asked(), n_pages)
     start = (page - 1) * rows
     shown = photos.iloc[start : start + rows]
+    if other is not None:
+        shown = shown.assign(**other.reindex(shown["image"]).set_index(shown.index))
     event = _grid(
         data={
             "items": _items(run, shown, None if captions is None else captions[start : start + rows]),
@@ -114,4 +123,15 @@ def _item(run: Run, row: dict[Any, Any], source: str | PhotoError) -> dict[str, 
         item["mark"] = "right" if true == predicted else "wrong"
         item["title"] = f"{names[true]} ✓" if true == predicted else f"{names[true]} → {names[predicted]}"
         item["detail"] += f" · loss {row['loss']:.2f}"
+    if pd.notna(row.get("predicted_other")):
+        answers = {"other run": ("predicted_other", "confidence_other"), "this run": ("predicted_label", "confidence")}
+        item["detail"] = "\n".join(
+            f"{which}: {_answer(names[int(row[label])], row[confidence])}"
+            for which, (label, confidence) in answers.items()
+        )
     return item
+
+
+def _answer(name: str, confidence: float) -> str:
+    """A class and how sure a run is of it, if it says that."""
+    return f"{name} {confidence:.0%}" if confidence == confidence else name

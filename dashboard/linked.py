@@ -15,9 +15,10 @@ import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.runs import Run, RunError
+from core.errors import UserError
+from core.runs import Run
 from dashboard import address, data
-from dashboard.selection import Selection, matches, order, simplified
+from dashboard.selection import EVERYTHING, TEST_DIFFERS, Selection, matches, order, simplified
 
 # Every chart can be saved as a picture; nothing else is needed.
 CHART_CONFIG = {"displaylogo": False, "modeBarButtons": [["toImage"]]}
@@ -34,6 +35,8 @@ class Chosen:
         selection: What is asked for.
         mask: Which photos meet it, shape (n_photos,).
         faults: What in the address could not be followed, a line each.
+        default: What the page shows where the address asks for no photos.
+        other: What another run says of photos; see `dashboard.data.changes`.
     """
 
     run: Run
@@ -41,6 +44,8 @@ class Chosen:
     selection: Selection
     mask: NDArray[np.bool_]
     faults: tuple[str, ...] = ()
+    default: Selection = EVERYTHING
+    other: pd.DataFrame | None = None
 
     @cached_property
     def chosen(self) -> pd.DataFrame:
@@ -52,22 +57,31 @@ class Chosen:
         return order(self.chosen, by)
 
 
-def choose_photos(run: Run) -> Chosen:
-    """Read the selection in the address and apply it to a run's photos."""
+def choose_photos(run: Run, default: Selection = EVERYTHING) -> Chosen:
+    """Read the selection in the address and apply it to a run's photos.
+
+    Args:
+        run: Whose photos they are.
+        default: What to choose where the address asks for nothing.
+    """
     photos = data.photos(run)
     selection, faults = address.selection()
-    positions = changes = None
+    if selection == EVERYTHING:
+        selection = default
+    positions = other = None
     if selection.map is not None:
         positions = data.positions(run, selection.map)
         if positions is None:
             faults.append("This run has no such map yet, so the area on it chooses no photo.")
     if selection.with_run is not None:
         try:
-            changes = data.changes(run, selection.with_run)
-        except RunError as error:
+            before = data.find_run(selection.with_run)
+            other = (data.test_changes if selection.change == TEST_DIFFERS else data.changes)(before, run)
+        except UserError as error:
             faults.append(f"{selection.with_run} cannot be compared with. {error}")
+    changes = None if other is None else other["change"]
     mask = matches(selection, photos, run.class_names, positions, changes)
-    return Chosen(run, photos, selection, mask, tuple(faults))
+    return Chosen(run, photos, selection, mask, tuple(faults), default, other)
 
 
 def show_chart(figure: go.Figure, key: str, *, alt: str) -> None:
@@ -108,7 +122,8 @@ def toggle(asked: dict[str, str]) -> None:
     """Add conditions to the selection, or take them away if it holds all of them."""
     now = address.params()
     is_chosen = all(now.get(param) == value for param, value in asked.items())
-    address.go(**(dict.fromkeys(asked) if is_chosen else asked), page=None, photo=None)
+    conditions = [param for param in asked if param not in address.SHOWN_BESIDES]
+    address.go(**(dict.fromkeys(conditions) if is_chosen else asked), page=None, photo=None)
 
 
 def _take_area(key: str, map_name: str) -> None:

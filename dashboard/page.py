@@ -16,6 +16,9 @@ START_COMMANDS = """\
 python train.py --demo                     # a drawn dataset, no network, about a minute
 python train.py --data data/MaskDataset    # your photos"""
 
+# Why a finished run may lack a file that is none of the usual ones.
+_WHY_NONE = {runs.SUBMISSION_FILE: "Its dataset has no test photos to predict: put them into the folder test of it."}
+
 
 def choose_run() -> None:
     """Show the run picker in the sidebar and remember what was picked for `open_page`."""
@@ -31,7 +34,7 @@ def choose_run() -> None:
             st.selectbox(
                 "Run",
                 list(by_name),
-                format_func=lambda name: _label(by_name[name]) if name in by_name else name,
+                format_func=lambda name: run_label(by_name[name]) if name in by_name else name,
                 help="Finished runs first, newest first. Train again and refresh this page to see the new run.",
                 **address.bound("run", run.name, lambda name: address.go(run=name, photo=None, page=None)),
             )
@@ -53,7 +56,7 @@ def link_pages(pages: Mapping[str, Sequence[st.Page]]) -> None:
                 st.page_link(page, query_params=address.link_params(), width="stretch")
 
 
-def _label(run: Run) -> str:
+def run_label(run: Run) -> str:
     """A run's name and its accuracy, or what became of it."""
     if run.state == runs.FINISHED and run.has(runs.METRICS_FILE):
         with contextlib.suppress(RunError):
@@ -138,7 +141,7 @@ def _why_missing(run: Run, name: str) -> str:
     if run.state == runs.RUNNING:
         return f"This run has not got as far as {name} yet ({progress_text(run)}). Refresh in a while."
     if run.state == runs.FINISHED:
-        return f"This run has no {name}. Train again to get one."
+        return f"This run has no {name}. {_WHY_NONE.get(name, 'Train again to get one.')}"
     return f"{_unfinished_text(run)} It has no {name}."
 
 

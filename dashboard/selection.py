@@ -48,11 +48,14 @@ SPLIT_WORDS = {
     "left_out": "left out",
     "unknown": "split not known yet",
 }
+# What has become of a test photo, whose label nobody knows.
+TEST_DIFFERS = "test_differs"
 CHANGE_WORDS = {
     "fixed": "right now, wrong in",
     "broken": "wrong now, right in",
     "still_wrong": "wrong now and in",
     "still_right": "right now and in",
+    TEST_DIFFERS: "test photo, another class in",
 }
 
 Range = tuple[float, float]
@@ -88,6 +91,7 @@ class Selection:
         return replace(self, **dict.fromkeys(served))
 
 
+EVERYTHING = Selection()
 # Fields that are no condition of their own.
 _SERVANTS = ("map", "with_run")
 FIELDS = tuple(field.name for field in fields(Selection))
@@ -144,7 +148,7 @@ _CHOICES: dict[str, Sequence[str]] = {
     "split": SPLITS,
     "outcome": OUTCOMES,
     "map": ("pca", "tsne"),
-    "change": CHANGES,
+    "change": (*CHANGES, TEST_DIFFERS),
 }
 _NUMBER = r"\d{1,6}(?:\.\d{1,9})?"
 

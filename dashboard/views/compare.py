@@ -1,1 +1,203 @@
-"""To come."""
+"""What is better and what is worse than in another run, photo by photo?"""
+
+import math
+from dataclasses import replace
+
+import pandas as pd
+import streamlit as st
+
+from core import runs
+from core.comparison import Comparison, PairedFigure, changes_per_class, config_differences, mcnemar_exact
+from core.errors import UserError
+from core.runs import Run, RunError
+from dashboard import address, data
+from dashboard.charts import comparison as charts
+from dashboard.charts import training
+from dashboard.filters import show_photos
+from dashboard.linked import Chosen, choose_photos, show_chart, show_plain_chart, toggle
+from dashboard.other_run import choose_other
+from dashboard.page import escaped, open_page
+from dashboard.selection import CHANGE_WORDS, EVERYTHING
+
+HOW_TO_READ = (
+    "This run against another, on the photos that neither was trained on (early stopping watched them, so both are a "
+    "little optimistic). Click a number or a bar to see its photos below; a second click lets go."
+)
+# Title, format, whether more is better, what it means; by name.
+FIGURES = {
+    "accuracy": ("Accuracy", "{:.1%}", True, "Share of photos whose class was predicted."),
+    "macro_f1": ("Macro F1", "{:.1%}", True, "Mean of the classes' F1: each class counts the same."),
+    "log_loss": ("Log loss", "{:.3f}", False, "Mean of -log(probability of the true class); lower is better."),
+}
+
+
+def photos_text(run: Run, other: Run, comparison: Comparison, n_replaced: int) -> str:
+    """Which photos the figures are of, and which are left out."""
+    n, here, there = comparison.n_images, escaped(run.name), escaped(other.name)
+    parts = [f"Figures of the **{n:,}** {_photos(n)} held out in both **{here}** (this run) and **{there}**."]
+    if not n:
+        parts = [
+            f"No photo was held out in both **{here}** (this run) and **{there}**, so there is nothing to tell them "
+            "apart by. Train with the same photos and the same --split-seed."
+        ]
+    if comparison.n_only_after or comparison.n_only_before:
+        parts.append(
+            f"Held out in only one of them, and so not compared: {comparison.n_only_after:,} in {here}, "
+            f"{comparison.n_only_before:,} in {there}."
+        )
+    if n_replaced:
+        parts.append(f"Left out because they share their name only: {n_replaced:,}.")
+    if comparison.n_relabelled:
+        parts.append(f"{comparison.n_relabelled:,} had another label in {there}; that of {here} counts for both.")
+    return " ".join(parts)
+
+
+def _photos(n: int) -> str:
+    return "photo" if n == 1 else "photos"
+
+
+def verdict(figure: PairedFigure, more_is_better: bool) -> str:
+    """What a difference and its interval say."""
+    low, high = figure.interval
+    if low <= 0 <= high:
+        return "No proof of a difference: the interval holds 0."
+    return f"A real difference: this run is {'better' if (low > 0) == more_is_better else 'worse'}."
+
+
+def change_text(change: float, form: str) -> str:
+    """A change with its sign; that of a share in percentage points."""
+    return f"{100 * change:+.1f}" if "%" in form else f"{change:+.3f}"
+
+
+def show_figures(figures: list[PairedFigure], other: Run) -> None:
+    """Each figure of both runs, and whether they differ by more than chance."""
+    for column, figure in zip(st.columns(len(figures)), figures, strict=True):
+        title, form, more_is_better, meaning = FIGURES[figure.name]
+        unit = " points" if "%" in form else ""
+        with column.container(border=True, height="stretch"):
+            difference = change_text(figure.difference, form) + unit
+            st.metric(
+                title, form.format(figure.after), difference, delta_color="off", delta_arrow="off", help=meaning
+            )  # fmt: skip
+            low, high = figure.interval
+            ends = f"{change_text(low, form)} to {change_text(high, form)}{unit}"
+            interval = "one photo is too few for an interval" if math.isinf(low) else f"95 % interval {ends}"
+            st.caption(f"{escaped(other.name)}: {form.format(figure.before)}  \n{interval}")
+            st.markdown(verdict(figure, more_is_better))
+
+
+def chance_text(n_fixed: int, n_broken: int) -> str:
+    """McNemar's exact test in words."""
+    if not n_fixed + n_broken:
+        return "No photo went from wrong to right or back."
+    p = mcnemar_exact(n_fixed, n_broken)
+    share = "less than 0.1 %" if p < 0.001 else f"{100 * p:.1f} %"
+    meaning = "chance alone hardly explains this" if p < 0.05 else "chance alone may well explain this"
+    return (
+        f"**{n_fixed:,}** {_photos(n_fixed)} fixed, **{n_broken:,}** newly broken. Were both runs equally good, "
+        f"numbers at least as uneven would come about in {share} of such comparisons, so {meaning} "
+        f"(McNemar's exact test, p {'< 0.001' if p < 0.001 else f'= {p:.3f}'})."
+    )
+
+
+def show_config(run: Run, other: Run) -> None:
+    """The options in which the runs differ."""
+    st.subheader("Configuration", anchor=False)
+    changed = config_differences({each.name: each.info["config"] for each in (other, run)})
+    if changed.empty:
+        st.write("Both runs were configured alike.")
+    else:
+        st.dataframe(changed, alt="Options in which the two runs differ")
+
+
+def show_curves(run: Run, other: Run) -> None:
+    """Loss and accuracy of both runs over their epochs."""
+    st.subheader("Curves", anchor=False)
+    histories = {}
+    for each in (run, other):
+        try:
+            history = data.history(each)
+        except RunError as error:
+            st.caption(escaped(f"{each.name} has no curves. {error}"))
+            continue
+        if len(history):
+            histories[each.name] = history
+    if not histories:
+        return
+    left, right = st.columns(2, gap="large")
+    with left:
+        show_plain_chart(training.curves(histories, "loss"), "curves-loss", alt="Loss of both runs over epochs")
+    with right:
+        show_plain_chart(
+            training.curves(histories, "accuracy"), "curves-accuracy", alt="Accuracy of both runs over epochs"
+        )  # fmt: skip
+
+
+def show_changes(view: Chosen, other: Run, comparison: Comparison) -> None:
+    """Photos by what has become of them, as numbers and by class; a click chooses them."""
+    st.subheader("What has become of the photos", anchor=False)
+    with st.container(horizontal=True):
+        for change, n in comparison.counts.items():
+            asked = {"with": other.name, "change": change}
+            is_chosen = view.selection.change == change and view.selection.with_run == other.name
+            st.button(
+                f"**{n:,}** {charts.CHANGE_NAMES[change]}", key=f"change-{change}", on_click=toggle, args=(asked,),
+                help=f"{CHANGE_WORDS[change]} {escaped(other.name)}", type="primary" if is_chosen else "secondary",
+            )  # fmt: skip
+    # Looking names up in an index that is kept is many times as fast as comparing them.
+    rows = data.changes(other, view.run).index.get_indexer(pd.Index(view.chosen["image"]))
+    chosen = replace(comparison, photos=comparison.photos.iloc[rows[rows >= 0]])
+    names = view.run.class_names
+    figure = charts.changes_by_class(
+        changes_per_class(comparison, names), changes_per_class(chosen, names), other.name
+    )  # fmt: skip
+    show_chart(figure, "changes", alt="Bars of photos fixed, newly broken and still wrong, by true class")
+    st.caption("By true class. A click on “still right” in the legend adds the photos that both runs get right.")
+
+
+def show_comparison(view: Chosen, other: Run, comparison: Comparison) -> None:
+    """All that two runs can be told apart by."""
+    run = view.run
+    st.markdown(photos_text(run, other, comparison, len(data.replaced_images(other, run))))
+    if comparison.n_images:
+        show_figures(data.paired_figures(other, run), other)
+        st.markdown(chance_text(comparison.counts["fixed"], comparison.counts["broken"]))
+    show_config(run, other)
+    show_curves(run, other)
+    if comparison.n_images:
+        show_changes(view, other, comparison)
+
+
+def read_comparison(run: Run, other: Run) -> Comparison | None:
+    """Both runs photo by photo; None where the other one's files cannot be used, after saying so."""
+    try:
+        return data.comparison(other, run)
+    except UserError as error:
+        st.info(escaped(f"{other.name} cannot be compared with. {error}"), icon=":material/error:")
+        return None
+
+
+def offer_to_swap(run: Run, other: Run) -> None:
+    """The older run is better looked at as the one before."""
+    if other.info["created"] > run.info["created"]:
+        st.button(
+            f"{escaped(other.name)} is the newer one: swap the two", icon=":material/swap_horiz:", key="swap",
+            on_click=address.go, kwargs={"run": other.name, "with": run.name, "page": None, "photo": None},
+        )  # fmt: skip
+
+
+def main() -> None:
+    """The page."""
+    run = open_page("Compare", HOW_TO_READ, needs=[runs.SAMPLES_FILE, runs.PROBLEMS_FILE, runs.PREDICTIONS_FILE])
+    view = choose_photos(run)
+    other = choose_other(run, runs.PREDICTIONS_FILE)
+    comparison = None if other is None else read_comparison(run, other)
+    if other is not None and comparison is not None:
+        offer_to_swap(run, other)
+        show_comparison(view, other, comparison)
+        view = view if view.other is not None else replace(view, other=data.changes(other, run))
+    if comparison is not None or view.selection != EVERYTHING:
+        show_photos(view)
+
+
+main()

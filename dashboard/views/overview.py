@@ -8,7 +8,6 @@ import streamlit as st
 
 from core import runs
 from core.comparison import Comparison, accuracy_difference, config_differences, option_text
-from core.comparison import compare as compare_runs
 from core.errors import UserError
 from core.runs import Run, RunError
 from dashboard import address, data
@@ -80,7 +79,7 @@ def read_before(run: Run) -> Before | RunError | None:
     if other is None:
         return None
     try:
-        return Before(other, data.metrics(other), compare_runs(data.predictions(other), data.predictions(run)))
+        return Before(other, data.metrics(other), data.comparison(other, run))
     except UserError as error:
         return RunError(f"{other.name}, the run before, cannot be compared with. {error}")
 
@@ -104,6 +103,10 @@ def compare(run: Run, before: Before) -> None:
         st.caption("Both runs were configured alike.")
     else:
         st.dataframe(changed)
+    st.page_link(
+        "views/compare.py", label="Compare the two photo by photo", icon=":material/compare_arrows:",
+        query_params=address.link_params(**{"with": before.run.name}),
+    )  # fmt: skip
 
 
 def config_table(run: Run) -> pd.DataFrame:

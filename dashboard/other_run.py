@@ -1,0 +1,62 @@
+"""The other run of a comparison: which one it is, or why there is none."""
+
+import streamlit as st
+
+from core import runs
+from core.config import default_runs_dir
+from core.runs import Run
+from dashboard import address
+from dashboard.page import escaped, previous_run, run_label
+
+
+def choose_other(run: Run, needs: str) -> Run | None:
+    """Show which run is compared with; the address names it, and means the run before where it names none.
+
+    Args:
+        run: The run that the page shows.
+        needs: Name of a file that the other run must have.
+
+    Returns:
+        The other run; None where there is none that could be compared with, after saying why.
+    """
+    found, _ = runs.list_runs(default_runs_dir())
+    others = {other.name: other for other in found if other.name != run.name}
+    if not others:
+        st.info("This is the only run so far. Train again to have two to compare.", icon=":material/info:")
+        return None
+    asked = address.params().get("with")
+    before = None if asked else previous_run(run)
+    other = others.get(asked or "", before)
+    st.selectbox(
+        "Compare with", list(others), format_func=lambda name: run_label(others[name]) if name in others else name,
+        index=None if other is None else 0, placeholder="choose a run", width=320,
+        **address.bound("with", other.name if other else None, _choose),
+    )  # fmt: skip
+    reason = _why_none(run, asked) if other is None else _why_not(run, other, needs)
+    if reason:
+        st.info(escaped(reason), icon=":material/info:")
+        return None
+    return other
+
+
+def _choose(name: str | None) -> None:
+    address.go(**{"with": name, "page": None, "photo": None})
+
+
+def _why_none(run: Run, asked: str | None) -> str:
+    if asked == run.name:
+        return "A run cannot be compared with itself. Choose another one."
+    if asked:
+        return f"No run {asked} can be read here. Choose another one."
+    return "No finished run on the same photos is older than this one. Choose any other to compare with."
+
+
+def _why_not(run: Run, other: Run, needs: str) -> str | None:
+    if not other.has(needs):
+        return f"{other.name} has no {needs} ({other.state}), so it cannot be compared with. Choose another run."
+    if other.class_names != run.class_names:
+        return (
+            f"{other.name} cannot be compared with: its classes are {', '.join(other.class_names)}, and here they are "
+            f"{', '.join(run.class_names)}. Choose another run."
+        )
+    return None
