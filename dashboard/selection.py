@@ -288,6 +288,23 @@ def inside(polygon: Polygon, points: NDArray[np.float64]) -> NDArray[np.bool_]:
     return is_inside & ~np.isnan(points).any(axis=1)
 
 
+def unit_square(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Places moved and scaled, both ways alike, so that they fill the unit square: an address holds four digits.
+
+    Args:
+        places: Shape (n, 2), NaN where a photo has none.
+
+    Returns:
+        Likewise, 0..1.
+    """
+    if np.isnan(places).all():
+        return places
+    lowest, highest = np.nanmin(places, axis=0), np.nanmax(places, axis=0)
+    extent = float((highest - lowest).max()) or 1.0
+    # The shorter side lies in the middle.
+    return (places - lowest) / extent + (1 - (highest - lowest) / extent) / 2
+
+
 def simplified(corners: Sequence[tuple[float, float]], n: int = MAX_POLYGON) -> Polygon:
     """A polygon of at most n corners: the one that adds the smallest area goes first, again and again.
 
