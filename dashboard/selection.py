@@ -258,7 +258,8 @@ def matches(
     if selection.shape is not None:
         keep &= ((photos["width"] == selection.shape[0]) & (photos["height"] == selection.shape[1])).to_numpy()
     if selection.problem is not None:
-        keep &= np.array([selection.problem in kinds.split() for kinds in photos["problem"]], dtype=bool)
+        kinds = [kinds for kinds in photos["problem"].unique() if selection.problem in kinds.split()]
+        keep &= photos["problem"].isin(kinds).to_numpy()
     if selection.name is not None:
         keep &= photos["image"].str.contains(selection.name, case=False, regex=False).to_numpy()
     if selection.area is not None:
