@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from core.projection import pca
 from numpy.typing import NDArray
 
 from benchmarks.dataset import SIZE, make_dataset
 from benchmarks.measure import WORK_DIR
 from core import evaluation, runs
 from core.config import DEFAULT_CLASS_NAMES
+from core.projection import pca
 
 _N_DIMENSIONS = 512
 _VALIDATION_FRACTION = 0.2
@@ -73,7 +73,7 @@ def _draw_probabilities(rng: np.random.Generator, labels: NDArray[np.int64]) -> 
     scores = rng.normal(size=(len(labels), len(DEFAULT_CLASS_NAMES)))
     scores[np.arange(len(labels)), labels] += 1.6
     shares = np.exp(1.5 * scores)
-    return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def _draw_embeddings(rng: np.random.Generator, labels: NDArray[np.int64]) -> NDArray[np.float16]:

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import streamlit as st
-from core.projection import tsne
 from numpy.typing import NDArray
 
 from core import ranking as core_ranking
@@ -24,6 +23,7 @@ from core.comparison import Comparison, compare
 from core.config import default_runs_dir
 from core.images import PHOTO_SUFFIXES, PhotoError, thumbnail
 from core.predict import Classifier, load_classifier
+from core.projection import tsne
 from core.runs import Run, RunError
 from core.thumbnails import thumbnails
 from dashboard.photos import photo_table

@@ -303,7 +303,7 @@ def unit_square(places: NDArray[np.float64]) -> NDArray[np.float64]:
     lowest, highest = np.nanmin(places, axis=0), np.nanmax(places, axis=0)
     extent = float((highest - lowest).max()) or 1.0
     # The shorter side lies in the middle.
-    return (places - lowest) / extent + (1 - (highest - lowest) / extent) / 2
+    return np.asarray((places - lowest) / extent + (1 - (highest - lowest) / extent) / 2)
 
 
 def simplified(corners: Sequence[tuple[float, float]], n: int = MAX_POLYGON) -> Polygon:
