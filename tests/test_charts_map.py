@@ -41,6 +41,13 @@ def test_the_same_distance_is_as_long_both_ways() -> None:
     assert figure.layout.yaxis.scaleanchor == "x"
 
 
+def test_the_area_that_is_chosen_is_drawn() -> None:
+    everything = np.ones(4, dtype=bool)
+    assert not photo_map(PLACES, GROUPS, everything, NAMES).layout.shapes
+    (shape,) = photo_map(PLACES, GROUPS, everything, NAMES, area=((0, 0), (1, 0), (0.5, 1))).layout.shapes
+    assert shape.path == "M0,0L1,0L0.5,1Z"
+
+
 def test_places_fill_the_unit_square_without_being_distorted() -> None:
     places = unit_square(np.array([[-10.0, 5.0], [10.0, 15.0], [np.nan, np.nan]]))
     assert places[:2].tolist() == [[0.0, 0.25], [1.0, 0.75]]

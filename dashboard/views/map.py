@@ -81,9 +81,9 @@ def main() -> None:
     if positions is None:
         compute_tsne(view)
     else:
-        figure = charts.photo_map(
-            positions, groups(view.photos, by, run.class_names), view.mask, view.photos["name"]
-        )  # fmt: skip
+        area = view.selection.area if view.selection.map == name else None
+        legend = groups(view.photos, by, run.class_names)
+        figure = charts.photo_map(positions, legend, view.mask, view.photos["name"], area)
         show_map(figure, f"map-{name}", name, alt=f"Map of {len(positions):,} photos ({MAPS[name]})")
     show_photos(view)
 
