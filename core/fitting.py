@@ -26,6 +26,8 @@ _MAX_STEPS_PER_EXECUTION = 512
 _INITIAL_SCALE = 2.0**10
 # Where nothing is learnt, larger batches are fewer steps and no other result; feature maps should not pile up, though.
 _VALIDATION_FACTOR = 16
+_NUMBERS_PREDICTED_AT_ONCE = 2**20
+_LARGEST_FLOAT16 = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True)
@@ -253,6 +255,36 @@ class _HistoryWriter(keras.callbacks.Callback):
 
 def predict(network: keras.Model, inputs: Inputs) -> NDArray[np.float32]:
     """Probabilities, shape (n_photos, K)."""
-    about_a_million_numbers = max(1, 2**20 // math.prod(inputs.shape))
-    batches = [network.predict_on_batch(batch) for batch in inputs.batches(about_a_million_numbers)]
+    batches = [network.predict_on_batch(batch) for batch in inputs.batches(_n_predicted_at_once(inputs))]
     return np.concatenate([np.empty((0, network.output_shape[-1]), np.float32), *batches])
+
+
+def predict_and_embed(
+    network: keras.Model, inputs: Inputs, advance: Callable[[int], None]
+) -> tuple[NDArray[np.float32], NDArray[np.float16]]:
+    """Probabilities and embeddings from one pass over the photos.
+
+    Args:
+        network: Has two outputs: K probabilities, and the features that its head sees, shape (512,) or (s, s, 512).
+        inputs: Those of the photos.
+        advance: Called with the number of photos done since the last call.
+
+    Returns:
+        Probabilities, shape (n_photos, K), and embeddings, the features' mean over places, shape (n_photos, 512).
+    """
+    n_classes, n_channels = (shape[-1] for shape in network.output_shape)
+    probabilities = np.empty((len(inputs), n_classes), np.float32)
+    embeddings = np.empty((len(inputs), n_channels), np.float16)
+    done = 0
+    for batch in inputs.batches(_n_predicted_at_once(inputs)):
+        rows = slice(done, done + len(batch))
+        probabilities[rows], features = network.predict_on_batch(batch)
+        means = features.astype(np.float32).reshape(len(batch), -1, n_channels).mean(axis=1)
+        embeddings[rows] = means.clip(max=_LARGEST_FLOAT16)
+        done += len(batch)
+        advance(len(batch))
+    return probabilities, embeddings
+
+
+def _n_predicted_at_once(inputs: Inputs) -> int:
+    return max(1, _NUMBERS_PREDICTED_AT_ONCE // math.prod(inputs.shape))

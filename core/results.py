@@ -8,10 +8,24 @@ from numpy.typing import NDArray
 from rich.markup import escape
 from rich.table import Table
 
-from core import evaluation, runs
+from core import evaluation, projection, runs
 from core.dataset import TRAINING_DIR, Dataset
 from core.report import Report
 from core.runs import RunWriter
+
+
+def write_embeddings(run: RunWriter, dataset: Dataset, embeddings: NDArray[np.float16]) -> None:
+    """Write what the photos look like to the network, and where that puts them in the plane.
+
+    Args:
+        run: Where to.
+        dataset: The photos.
+        embeddings: Of all samples in their order, shape (n_samples, 512).
+    """
+    run.write_file(runs.EMBEDDINGS_FILE, lambda path: np.save(path, embeddings, allow_pickle=False))
+    places = pd.DataFrame(projection.pca(embeddings), columns=["x", "y"])
+    places.insert(0, "image", dataset.samples["image"])
+    run.write_table(runs.PROJECTION_FILE, places)
 
 
 def write_results(

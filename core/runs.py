@@ -1,8 +1,8 @@
 """The run folder: the names of its files, its writer, its reader.
 
-`runs/<name>/` is the whole interface between training and dashboard. Tables are CSV, everything else is JSON or a Keras
-model; nothing in it is ever unpickled. Every file is written under another name and then renamed, so a reader at any
-moment sees a whole file or none.
+`runs/<name>/` is the whole interface between training and dashboard. Tables are CSV, everything else is JSON, a NumPy
+array or a Keras model; nothing in it is ever unpickled. Every file is written under another name and then renamed, so a
+reader at any moment sees a whole file or none.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.config import PROJECT_DIR, TrainConfig
 from core.errors import UserError
@@ -38,6 +39,8 @@ CONFUSION_MATRIX_FILE = "confusion_matrix.csv"
 METRICS_FILE = "metrics.json"
 SUBMISSION_FILE = "submission.csv"
 TEST_PREDICTIONS_FILE = "test_predictions.csv"
+EMBEDDINGS_FILE = "embeddings.npy"
+PROJECTION_FILE = "projection.csv"
 MODEL_FILE = "model.keras"
 TENSORBOARD_DIR = "tensorboard"
 
@@ -54,6 +57,7 @@ HISTORY_COLUMNS = (
 PREDICTION_COLUMNS = ("image", "split", "fold", "true_label", "predicted_label", "confidence", "loss")
 TEST_PREDICTION_COLUMNS = ("image", "predicted_label", "confidence")
 SUBMISSION_COLUMNS = ("Id", "Category")
+PROJECTION_COLUMNS = ("image", "x", "y")
 
 _SCORES = ("n_images", "accuracy", "macro_f1", "log_loss", "expected_calibration_error", "temperature")
 _LARGEST = 1e15
@@ -469,6 +473,47 @@ def read_submission(path: Path) -> pd.DataFrame:
     return table.astype({"Category": "int64"})
 
 
+def read_embeddings(path: Path, n_samples: int) -> NDArray[np.float16]:
+    """Read `embeddings.npy`: what the photos of `samples.csv` look like to the network, row by row.
+
+    Args:
+        path: The file.
+        n_samples: Number of rows of `samples.csv`.
+
+    Returns:
+        Shape (n_samples, d); d is 512 for VGG16.
+
+    Raises:
+        RunError: If it is missing or malformed, or belongs to another number of photos.
+    """
+    if not path.is_file():  # A named pipe would be waited for without an end.
+        raise RunError(f"Expected {path.name} in {path.parent}; there is none.")
+    try:
+        with path.open("rb") as file:
+            values = np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError, MemoryError) as error:
+        raise RunError(f"{path.name}: expected an array in NumPy's format; {error}") from None
+    if values.dtype != np.float16 or values.ndim != 2 or len(values) != n_samples:
+        expected = f"expected float16, {n_samples} rows of numbers"
+        raise RunError(f"{path.name}: {expected}; found {values.dtype}, shape {values.shape}.")
+    _require_finite(path, values)
+    return values
+
+
+def read_projection(path: Path) -> pd.DataFrame:
+    """Read `projection.csv`: the photos' places in the plane, `x` and `y`.
+
+    Raises:
+        RunError: If it is missing or malformed.
+    """
+    table = _read_table(path, PROJECTION_COLUMNS)
+    _check_images(path, table)
+    with _table_faults(path):
+        table = table.astype({"x": "float64", "y": "float64"})
+    _require_finite(path, table[["x", "y"]].to_numpy())
+    return table
+
+
 def _checked_probabilities(path: Path, table: pd.DataFrame, n_classes: int, *, missing: bool = False) -> pd.DataFrame:
     _check_images(path, table)
     numbers = ["confidence", *probability_columns(n_classes), *(["loss"] if "loss" in table else [])]
@@ -478,12 +523,16 @@ def _checked_probabilities(path: Path, table: pd.DataFrame, n_classes: int, *, m
     values = table[numbers].to_numpy()
     if missing:
         values = values[~np.isnan(values).any(axis=1)]
-    if not np.isfinite(values).all():
-        raise RunError(f"{path.name}: expected numbers, found some that are missing or infinite.")
+    _require_finite(path, values)
     probabilities = table[numbers[: n_classes + 1]]
     if ((probabilities < 0) | (probabilities > 1)).any(axis=None):
         raise RunError(f"{path.name}: expected probabilities from 0 to 1, found others.")
     return table
+
+
+def _require_finite(path: Path, values: NDArray[np.floating[Any]]) -> None:
+    if not np.isfinite(values).all():
+        raise RunError(f"{path.name}: expected numbers, found some that are missing or infinite.")
 
 
 def _check_images(path: Path, table: pd.DataFrame) -> None:

@@ -29,13 +29,17 @@ def thumbnails(paths: Sequence[Path], root: Path) -> list[bytes | PhotoError]:
     Returns:
         A WebP file a photo, or why there is none.
     """
-    if len(paths) <= 1:
-        return [_thumbnail(path, root) for path in paths]
-    with ThreadPoolExecutor(_N_THREADS) as pool:  # Decoders let other threads run meanwhile.
-        return list(pool.map(lambda path: _thumbnail(path, root), paths))
+    found = [_read(path, root) for path in paths]
+    missing = {index: place for index, place in enumerate(found) if isinstance(place, Path)}
+    if missing:
+        with ThreadPoolExecutor(_N_THREADS) as pool:  # Decoders let other threads run meanwhile.
+            made = pool.map(_make, (paths[index] for index in missing), missing.values())
+            found = [place if not isinstance(place, Path) else next(made) for place in found]
+    return [content for content in found if not isinstance(content, Path)]
 
 
-def _thumbnail(path: Path, root: Path) -> bytes | PhotoError:
+def _read(path: Path, root: Path) -> bytes | PhotoError | Path:
+    """A thumbnail that is kept, or where it is to be kept, or why there is none."""
     try:
         status = path.stat()
     except (OSError, ValueError) as error:  # The latter for a name that no file can have.
@@ -44,8 +48,13 @@ def _thumbnail(path: Path, root: Path) -> bytes | PhotoError:
     key = f"{THUMBNAIL_SIZE}\0{path.absolute()}\0{status.st_mtime_ns}\0{status.st_size}"
     digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
     kept = root / THUMBNAILS_DIR / digest[:2] / f"{digest}.webp"
-    with contextlib.suppress(OSError):
+    try:
         return kept.read_bytes()
+    except OSError:
+        return kept
+
+
+def _make(path: Path, kept: Path) -> bytes | PhotoError:
     try:
         content = thumbnail(path, THUMBNAIL_SIZE)
     except PhotoError as error:

@@ -29,13 +29,13 @@ from core.config import TrainConfig
 from core.dataset import TRAINING_DIR, Dataset, Listing, check_photos, count_by_kind, open_sizes, require_trainable
 from core.errors import UserError
 from core.features import FrozenBase, Photo, Photos, batch_size_for
-from core.fitting import Examples, History, Schedule, fit, predict
+from core.fitting import Examples, History, Schedule, fit, predict, predict_and_embed
 from core.images import Resize
 from core.inputs import Inputs
 from core.model import GAP, IMAGE, build_base, build_head, cut, in_precision, join, unfreeze
 from core.precision import Precision, choose_precision, read_cpu_flags
 from core.report import Report
-from core.results import report_result, write_results
+from core.results import report_result, write_embeddings, write_results
 from core.runs import RunWriter
 from core.splits import hold_out, split_hash
 from core.weights import Weights
@@ -57,6 +57,7 @@ _TITLES = {
     "features": "Computing features",
     "head": "Training the head, epoch",
     "fine_tune": "Fine-tuning, epoch",
+    "predict": "Predicting",
 }
 
 
@@ -141,17 +142,26 @@ def _train_into(job: _Job, listing: Listing, base: keras.Model, precision: Preci
         with _inputs(job, frozen, cache, samples.photos) as (below, features):
             history = History(run)
             head, best = _fit_head(job, samples, features, len(dataset.class_names), history)
-            network, inputs = head, cast(Inputs, features)
+            network, inputs = _with_features(head, head.input), cast(Inputs, features)
             if below is not None:
                 network, inputs = _fine_tune(job, samples, below, frozen, head, best, history), below
             base.set_weights(frozen.base.get_weights())
             model = join(cut(base, IMAGE, _LAYER_OF_HEAD[config.head]), head)  # In float32, as learnt.
             run.write_file(runs.MODEL_FILE, model.save)
-            probabilities = predict(network, inputs.take(np.arange(len(dataset.samples))))
+            probabilities = _predict(job, dataset, network, inputs)
         metrics = write_results(run, dataset, samples.is_validation, probabilities)
     if precision.name != "float32":
         _compare(job, model, samples.photos, probabilities, precision)
     report_result(metrics, job.report)
+
+
+def _predict(job: _Job, dataset: Dataset, network: keras.Model, inputs: Inputs) -> NDArray[np.float32]:
+    """Probabilities of all samples; writes down what they look like to the network on the way."""
+    n = len(dataset.samples)
+    with job.stage("predict", n, "photos") as advance:
+        probabilities, embeddings = predict_and_embed(network, inputs.take(np.arange(n)), advance)
+        write_embeddings(job.run, dataset, embeddings)
+    return probabilities
 
 
 def _record_setting(job: _Job, listing: Listing, weights: Weights) -> Precision:
@@ -300,7 +310,11 @@ def _fine_tune(
     before: dict[str, float],
     history: History,
 ) -> keras.Model:
-    """Train the last blocks and the head together; kept only where that lowers val_loss."""
+    """Train the last blocks and the head together; kept only where that lowers val_loss.
+
+    Returns:
+        The network, with the features that its head sees as a second output.
+    """
     config = job.config
     tuned = cut(frozen.base, _BELOW[config.fine_tune], _LAYER_OF_HEAD[config.head])
     unfreeze(tuned)
@@ -324,7 +338,11 @@ def _fine_tune(
         )
         job.run.notice(notice)
         job.report.warn(notice)
-    return network
+    return _with_features(network, tuned.output)
+
+
+def _with_features(network: keras.Model, features: keras.KerasTensor) -> keras.Model:
+    return keras.Model(network.input, [network.output, features])
 
 
 def _fit(

@@ -4,7 +4,9 @@ Every cache is keyed on a file's path, time of change and size, so a file that w
 """
 
 import base64
-from collections.abc import Sequence
+import hashlib
+import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -24,10 +26,11 @@ from core.config import default_runs_dir
 from core.dataset import TEST_DIR
 from core.images import PHOTO_SUFFIXES, PhotoError, thumbnail
 from core.predict import Classifier, load_classifier
+from core.projection import tsne
 from core.runs import Run, RunError
 from core.thumbnails import thumbnails
 from dashboard.photos import photo_table
-from dashboard.selection import TEST_DIFFERS
+from dashboard.selection import TEST_DIFFERS, unit_square
 
 Stamp = tuple[str, int, int]
 
@@ -207,8 +210,67 @@ def _large_photo(stamp: Stamp) -> bytes:
 
 
 def positions(run: Run, map_name: str) -> NDArray[np.float64] | None:
-    """To come."""
-    return None
+    """Places of a run's photos on a map, row by row of `photos`, in the unit square.
+
+    Args:
+        run: Whose photos they are.
+        map_name: `pca`, which training leaves, or `tsne`, which `compute_tsne` does.
+
+    Returns:
+        Shape (n_photos, 2), missing where a photo has no place; None where there is no such map.
+    """
+    if map_name == "tsne":
+        source = _tsne_file(run) if run.has(runs.EMBEDDINGS_FILE) else None
+    else:
+        source = run.path / runs.PROJECTION_FILE
+    if source is None or not source.is_file():
+        return None
+    return _positions(_stamp(source), _stamp(run.path / runs.SAMPLES_FILE), photos(run)["image"])
+
+
+def compute_tsne(run: Run, on_progress: Callable[[float], object]) -> None:
+    """Compute the map that takes long and keep it for all runs with the same embeddings.
+
+    Raises:
+        RunError: If the run's embeddings cannot be used.
+    """
+    places = tsne(embeddings(run), on_progress=on_progress)
+    target = _tsne_file(run)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{uuid.uuid4().hex}.part")
+    with part.open("wb") as file:
+        np.save(file, places)
+    part.replace(target)
+
+
+def embeddings(run: Run) -> NDArray[np.float16]:
+    """What photos look like to a run's network, row by row of `samples.csv`; see `core.runs.read_embeddings`.
+
+    Raises:
+        RunError: If the run has none that can be used.
+    """
+    return runs.read_embeddings(run.path / runs.EMBEDDINGS_FILE, len(samples(run)))
+
+
+def _tsne_file(run: Run) -> Path:
+    return default_cache_dir() / "maps" / f"tsne-{_digest(_stamp(run.path / runs.EMBEDDINGS_FILE))}.npy"
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _digest(stamp: Stamp) -> str:
+    with Path(stamp[0]).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _positions(source: Stamp, samples: Stamp, _images: "pd.Series[str]") -> NDArray[np.float64]:
+    path = Path(source[0])
+    if path.suffix == ".csv":
+        places = runs.read_projection(path).set_index("image")[["x", "y"]]
+    else:
+        images = runs.read_samples(Path(samples[0]))["image"]
+        places = pd.DataFrame(np.load(path, allow_pickle=False), index=images, columns=["x", "y"])
+    return unit_square(places.reindex(_images).to_numpy(dtype=np.float64))
 
 
 def comparison(before: Run, after: Run) -> Comparison:

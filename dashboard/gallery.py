@@ -70,7 +70,7 @@ def show_gallery(
     if n_pages > 1:
         with st.container(horizontal=True, horizontal_alignment="center"):
             st.pagination(n_pages, **address.bound(f"{key}-page", page, _go_to_page))
-    if event.picked in set(photos["image"]):
+    if event.picked is not None and (photos["image"] == event.picked).any():
         address.go(photo=event.picked)
         st.rerun()
 

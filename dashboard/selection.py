@@ -262,7 +262,8 @@ def matches(
     if selection.shape is not None:
         keep &= ((photos["width"] == selection.shape[0]) & (photos["height"] == selection.shape[1])).to_numpy()
     if selection.problem is not None:
-        keep &= np.array([selection.problem in kinds.split() for kinds in photos["problem"]], dtype=bool)
+        kinds = [kinds for kinds in photos["problem"].unique() if selection.problem in kinds.split()]
+        keep &= photos["problem"].isin(kinds).to_numpy()
     if selection.name is not None:
         keep &= photos["image"].str.contains(selection.name, case=False, regex=False).to_numpy()
     if selection.area is not None:
@@ -290,6 +291,23 @@ def inside(polygon: Polygon, points: NDArray[np.float64]) -> NDArray[np.bool_]:
         crosses = (y0 > y) != (y1 > y)
         is_inside ^= crosses & (x < x0 + (y - y0) * (x1 - x0) / (y1 - y0))
     return is_inside & ~np.isnan(points).any(axis=1)
+
+
+def unit_square(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Places moved and scaled, both ways alike, so that they fill the unit square: an address holds four digits.
+
+    Args:
+        places: Shape (n, 2), NaN where a photo has none.
+
+    Returns:
+        Likewise, 0..1.
+    """
+    if np.isnan(places).all():
+        return places
+    lowest, highest = np.nanmin(places, axis=0), np.nanmax(places, axis=0)
+    extent = float((highest - lowest).max()) or 1.0
+    # The shorter side lies in the middle.
+    return np.asarray((places - lowest) / extent + (1 - (highest - lowest) / extent) / 2)
 
 
 def simplified(corners: Sequence[tuple[float, float]], n: int = MAX_POLYGON) -> Polygon:

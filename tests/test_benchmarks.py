@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from benchmarks import large_run
 from benchmarks.dataset import SIZE, make_dataset
 from benchmarks.measure import machine
+from core import runs
 from core.config import PROJECT_DIR
 from core.dataset import check_photos, list_photos
 
 MODULES = sorted(path.stem for path in (PROJECT_DIR / "benchmarks").glob("*.py") if path.stem != "__init__")
-COMMANDS = [name for name in MODULES if name != "measure"]
+# The others are parts of commands.
+COMMANDS = [name for name in MODULES if name not in ("measure", "usual_gallery")]
 
 
 def test_a_dataset_of_any_size_can_be_made(tmp_path: Path) -> None:
@@ -46,3 +49,17 @@ def test_every_benchmark_says_how_it_is_used(name: str, capsys: pytest.CaptureFi
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_benchmark_is_in_their_readme(name: str) -> None:
     assert f"python -m benchmarks.{name}" in (PROJECT_DIR / "benchmarks" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_run_of_any_size_can_be_made_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large_run, "WORK_DIR", tmp_path)
+    monkeypatch.setattr(large_run, "_N_DIFFERENT", 5)
+    run = runs.read_run(large_run.make_run(tmp_path / "runs" / "large", n_photos=50))
+    samples = runs.read_samples(run.path / runs.SAMPLES_FILE)
+    predictions = runs.read_predictions(run.path / runs.PREDICTIONS_FILE, 3)
+    metrics = runs.read_metrics(run.path / runs.METRICS_FILE)
+    assert len(samples) == 54, "4 of them test photos"
+    assert metrics["n_images"] == (predictions["split"] == "val").sum()
+    assert runs.read_embeddings(run.path / runs.EMBEDDINGS_FILE, 54).shape == (54, 512)
+    assert set(runs.read_projection(run.path / runs.PROJECTION_FILE)["image"]) == set(samples["image"])
+    assert all((run.dataset_dir / image).is_file() for image in samples["image"])

@@ -8,7 +8,7 @@ import pytest
 from core import fitting
 from core.cache import Features
 from core.errors import UserError
-from core.fitting import Examples, History, Schedule, fit, predict
+from core.fitting import Examples, History, Schedule, fit, predict, predict_and_embed
 from core.runs import RunWriter, read_history
 from tests.conftest import tiny_config
 
@@ -187,3 +187,40 @@ def test_predictions_stand_in_the_order_of_the_inputs() -> None:
     inputs = features()
     assert predict(trained, inputs) == pytest.approx(np.asarray(trained(inputs[:])), abs=1e-6)
     assert predict(trained, inputs.take(np.array([], dtype=np.int64))).shape == (0, K)
+
+
+# --- embeddings ------------------------------------------------------------------------------------------------------
+
+
+def two_outputs(features: Any) -> Any:
+    """A network with probabilities and the features that its head sees."""
+    inputs = keras.Input(features.shape)
+    seen = keras.layers.Rescaling(2.0)(inputs)
+    probabilities = keras.layers.Dense(K, activation="softmax")(keras.layers.Flatten()(seen))
+    return keras.Model(inputs, [probabilities, seen])
+
+
+@pytest.mark.parametrize("shape", [(5,), (2, 3, 5)], ids=str)
+def test_embeddings_are_the_mean_over_places_of_what_the_head_sees(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...]
+) -> None:
+    inputs = Features.of(np.random.default_rng(0).random((N, *shape), dtype=np.float32))
+    trained = two_outputs(inputs)
+    steps: list[int] = []
+    monkeypatch.setattr(fitting, "_NUMBERS_PREDICTED_AT_ONCE", 7 * np.prod(shape))
+    probabilities, embeddings = predict_and_embed(trained, inputs, steps.append)
+    assert probabilities == pytest.approx(np.asarray(trained(inputs[:])[0]), abs=1e-6)
+    assert embeddings.dtype == np.float16
+    assert embeddings == pytest.approx(2 * inputs[:].reshape(N, -1, 5).mean(axis=1), rel=1e-3)
+    assert steps == [7, 7, 7, 7, 7, 5], "each photo once"
+
+
+def test_features_beyond_half_precision_are_its_largest_number() -> None:
+    inputs = Features.of(np.array([[1e6, 1.0]], np.float32))
+    assert predict_and_embed(two_outputs(inputs), inputs, lambda n: None)[1].tolist() == [[65504, 2]]
+
+
+def test_without_photos_there_are_no_embeddings() -> None:
+    inputs = features().take(np.array([], dtype=np.int64))
+    probabilities, embeddings = predict_and_embed(two_outputs(inputs), inputs, lambda n: None)
+    assert (probabilities.shape, embeddings.shape) == ((0, K), (0, 4))

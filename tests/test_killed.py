@@ -42,15 +42,19 @@ def config_of(photos: Path, runs_dir: Path, name: str, endless: str = "") -> Tra
     return replace(config, fine_tune="block5", fine_tune_epochs=n_epochs, patience=10**6 if endless else 10)
 
 
+def results_of(run: Path) -> list[bytes]:
+    return [(run / name).read_bytes() for name in ("predictions.csv", "embeddings.npy", "projection.csv")]
+
+
 @pytest.fixture(scope="module")
-def undisturbed(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def undisturbed(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     config = replace(config_of(photos, tmp_path_factory.mktemp("undisturbed"), "undisturbed"), no_cache=True)
-    return (train_quietly(config) / "predictions.csv").read_bytes()
+    return results_of(train_quietly(config))
 
 
 @pytest.mark.parametrize("stage", ["features", "head", "fine_tune"])
-def test_run_again_it_gives_the_predictions_of_an_undisturbed_one_to_the_byte(
-    photos: Path, undisturbed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+def test_run_again_it_gives_the_results_of_an_undisturbed_one_to_the_byte(
+    photos: Path, undisturbed: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     monkeypatch.setenv("MASKBOARD_CACHE", str(tmp_path / "cache"))
     runs_dir = tmp_path / "runs"
@@ -66,7 +70,7 @@ def test_run_again_it_gives_the_predictions_of_an_undisturbed_one_to_the_byte(
 
     assert read_run(runs_dir / "killed").state == "died"
     again = train_quietly(config_of(photos, runs_dir, "again"))
-    assert (again / "predictions.csv").read_bytes() == undisturbed
+    assert results_of(again) == undisturbed
     assert [run.name for run in list_runs(runs_dir)[0]] == ["again", "killed"]
     assert not list_runs(runs_dir)[1]
 

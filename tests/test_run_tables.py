@@ -36,6 +36,10 @@ SUBMISSION = """Id,Category
 x.jpg,1
 17,0
 """
+PROJECTION = """image,x,y
+training/1.jpg,-0.25,1.5
+test/2.jpg,0.25,-1.5
+"""
 READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "predictions.csv": (PREDICTIONS, lambda path: runs.read_predictions(path, 2)),
     "test_predictions.csv": (TEST_PREDICTIONS, lambda path: runs.read_test_predictions(path, 2)),
@@ -43,6 +47,7 @@ READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "samples.csv": (SAMPLES, runs.read_samples),
     "problems.csv": (PROBLEMS, runs.read_problems),
     "submission.csv": (SUBMISSION, runs.read_submission),
+    "projection.csv": (PROJECTION, runs.read_projection),
 }
 
 
@@ -115,6 +120,10 @@ def test_a_missing_column_is_named(tmp_path: Path, name: str) -> None:
         ("history.csv", "-1,0,", "-1,first,", "expected a table in CSV"),
         ("samples.csv", "30,20", "30,tall", "expected a table in CSV"),
         ("samples.csv", "training,2,", "training,2.5,", "expected a table in CSV"),
+        ("projection.csv", "training/1.jpg", "test/2.jpg", "every photo's name once"),
+        ("projection.csv", "-0.25,", ",", "missing or infinite"),
+        ("projection.csv", "-0.25,", "inf,", "missing or infinite"),
+        ("projection.csv", "-0.25,", "left,", "expected a table in CSV"),
     ],
 )
 def test_a_value_that_cannot_be_is_named(tmp_path: Path, name: str, old: str, new: str, reason: str) -> None:
@@ -138,6 +147,63 @@ def test_a_table_is_written_as_utf8_with_unix_line_ends(runs_dir: Path) -> None:
     written = (run.path / "problems.csv").read_bytes()
     assert written == 'image,kind,detail\n"training/ü,1.jpg",empty,—\n'.encode()
     assert runs.read_problems(run.path / "problems.csv").iloc[0].tolist() == ["training/ü,1.jpg", "empty", "—"]
+
+
+# --- embeddings.npy --------------------------------------------------------------------------------------------------
+
+
+def read_array(folder: Path, values: object, n_samples: int = 2) -> Any:
+    with (folder / "embeddings.npy").open("wb") as file:
+        np.save(file, np.asarray(values))
+    return runs.read_embeddings(folder / "embeddings.npy", n_samples)
+
+
+def test_embeddings_are_read_back_as_they_stand(tmp_path: Path) -> None:
+    values = np.array([[0, 0.5, 1], [2, 3, 65504]], np.float16)
+    found = read_array(tmp_path, values)
+    assert found.dtype == np.float16 and np.array_equal(found, values)
+
+
+def test_missing_embeddings_are_named(tmp_path: Path) -> None:
+    with pytest.raises(runs.RunError, match=r"Expected embeddings\.npy in .*; there is none"):
+        runs.read_embeddings(tmp_path / "embeddings.npy", 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (np.zeros((3, 4), np.float16), r"expected float16, 2 rows of numbers; found float16, shape \(3, 4\)"),
+        (np.zeros(2, np.float16), r"shape \(2,\)"),
+        (np.zeros((2, 4, 4), np.float16), r"shape \(2, 4, 4\)"),
+        (np.zeros((2, 4)), "found float64"),
+        (np.array([["a"], ["b"]]), "found <U1"),
+        (np.array([[0, np.nan], [0, 0]], np.float16), "missing or infinite"),
+        (np.array([[0, np.inf], [0, 0]], np.float16), "missing or infinite"),
+        (np.array([[{}], [{}]]), "expected an array in NumPy's format"),
+    ],
+    ids=str,
+)
+def test_embeddings_that_cannot_be_are_named(tmp_path: Path, values: object, reason: str) -> None:
+    with pytest.raises(runs.RunError, match=rf"embeddings\.npy: .*{reason}"):
+        read_array(tmp_path, values)
+
+
+@pytest.mark.parametrize("fault", ["empty", "text", "cut off", "an archive", "far too large"])
+def test_embeddings_of_something_else_are_named(tmp_path: Path, fault: str) -> None:
+    path = tmp_path / "embeddings.npy"
+    read_array(tmp_path, np.ones((2, 512), np.float16))
+    whole = path.read_bytes()
+    contents = {
+        "empty": b"",
+        "text": b"1,2,3\n",
+        "cut off": whole[:-100],
+        "an archive": b"PK\x03\x04" + whole,
+        "far too large": whole.replace(b"(2, 512), }          ", b"(20000000000, 512), }"),
+    }
+    assert contents[fault] != whole
+    path.write_bytes(contents[fault])
+    with pytest.raises(runs.RunError, match=r"embeddings\.npy: expected an array in NumPy's format; "):
+        runs.read_embeddings(path, 2)
 
 
 # --- metrics.json ----------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,12 +14,16 @@ from core.evaluation import confusion_matrix, summarise
 from core.features import FrozenBase, Photo, Photos
 from core.images import load_photo
 from core.model import load_model
+from core.predict import load_classifier
+from core.projection import pca
 from core.runs import (
     Run,
+    read_embeddings,
     read_history,
     read_json,
     read_predictions,
     read_problems,
+    read_projection,
     read_run,
     read_samples,
     read_test_predictions,
@@ -36,6 +41,8 @@ CONTRACT = {
     "metrics.json",
     "submission.csv",
     "test_predictions.csv",
+    "embeddings.npy",
+    "projection.csv",
     "model.keras",
     "tensorboard",
 }
@@ -60,7 +67,7 @@ def test_a_run_holds_every_file_of_the_contract_and_no_other(trained_run: Run) -
 def test_a_run_that_is_done_is_finished_and_says_how_long_it_took(trained_run: Run) -> None:
     assert trained_run.state == "finished"
     assert trained_run.info["progress"] is None
-    assert set(trained_run.info["stage_seconds"]) == {"photos", "features", "head"}
+    assert set(trained_run.info["stage_seconds"]) == {"photos", "features", "head", "predict"}
 
 
 def test_a_run_says_what_it_was_trained_on_and_how(trained_run: Run, tiny_dataset: Path) -> None:
@@ -174,6 +181,31 @@ def test_the_saved_model_says_what_the_predictions_say(trained_run: Run, tiny_da
     assert found == pytest.approx(table[["prob_0", "prob_1", "prob_2"]].to_numpy(), abs=1e-4)
 
 
+def embeddings(run: Run) -> Any:
+    return read_embeddings(run.path / "embeddings.npy", len(read_samples(run.path / "samples.csv")))
+
+
+def assert_embeddings_are_of_the_saved_network(run: Run, tolerance: float = 2e-3) -> None:
+    """They are the mean over places of its last feature map, for every sample in order."""
+    classifier, images = load_classifier(run), read_samples(run.path / "samples.csv")["image"]
+    photos = np.stack([classifier.load(run.dataset_dir / image) for image in images]).astype(np.float32)
+    pooling = keras.Model(classifier.model.input, classifier.model.get_layer("block5_pool").output)
+    expected = pooling.predict(photos, verbose=0).mean(axis=(1, 2))
+    assert embeddings(run).shape == (len(images), 512)
+    assert embeddings(run) == pytest.approx(expected, rel=tolerance, abs=tolerance * float(expected.max()))
+
+
+def test_embeddings_are_what_the_photos_look_like_to_the_network(trained_run: Run) -> None:
+    assert_embeddings_are_of_the_saved_network(trained_run)
+
+
+def test_the_projection_is_that_of_the_embeddings(trained_run: Run) -> None:
+    projection = read_projection(trained_run.path / "projection.csv")
+    assert projection["image"].tolist() == read_samples(trained_run.path / "samples.csv")["image"].tolist()
+    assert projection[["x", "y"]].to_numpy() == pytest.approx(pca(embeddings(trained_run)), abs=1e-6)
+    assert projection["x"].std() >= projection["y"].std() > 0
+
+
 def test_colours_are_learnt_even_with_random_weights(trained_run: Run) -> None:
     assert read_json(trained_run.path / "metrics.json")["accuracy"] >= 5 / 6
 
@@ -246,7 +278,11 @@ def uncached(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Un
 
 
 @pytest.mark.parametrize(
-    "name", ["predictions.csv", "submission.csv", "test_predictions.csv", "samples.csv", "metrics.json"]
+    "name",
+    [
+        *("predictions.csv", "submission.csv", "test_predictions.csv", "samples.csv", "metrics.json"),
+        *("embeddings.npy", "projection.csv"),
+    ],
 )
 def test_the_same_seed_gives_the_same_tables_to_the_byte_with_a_cache_and_without(
     trained_run: Run, again_from_the_cache: Run, uncached: Uncached, name: str
@@ -289,6 +325,10 @@ def test_class_folders_are_trained_on_too(hopeless_run: Run) -> None:
 def test_the_head_flatten_sees_the_whole_feature_map(hopeless_run: Run) -> None:
     model = load_model(hopeless_run.path / "model.keras")
     assert model.get_layer("hidden").input.shape == (None, 2 * 2 * 512)
+
+
+def test_its_embeddings_are_the_mean_over_the_feature_map(hopeless_run: Run) -> None:
+    assert_embeddings_are_of_the_saved_network(hopeless_run)
 
 
 def test_the_saved_model_takes_photos_resized_as_in_training(hopeless_run: Run) -> None:
@@ -376,7 +416,7 @@ def test_the_history_has_both_stages(tuned: Tuned) -> None:
     history = read_history(tuned.run.path / "history.csv")
     assert history["stage"].tolist() == ["head", "fine_tune", "fine_tune"]
     assert history["epoch"].tolist() == [0, 0, 1]
-    assert set(tuned.run.info["stage_seconds"]) == {"photos", "features", "head", "fine_tune"}
+    assert set(tuned.run.info["stage_seconds"]) == {"photos", "features", "head", "fine_tune", "predict"}
 
 
 def test_fine_tuning_changes_its_block_and_no_other(tuned: Tuned, trained_run: Run) -> None:
@@ -390,6 +430,11 @@ def test_fine_tuning_changes_its_block_and_no_other(tuned: Tuned, trained_run: R
 
 def test_the_saved_model_is_the_whole_tuned_network(tuned: Tuned) -> None:
     assert_saved_model_agrees(tuned.run, 1e-4)
+
+
+def test_the_embeddings_are_those_of_the_tuned_network(tuned: Tuned, trained_run: Run) -> None:
+    assert_embeddings_are_of_the_saved_network(tuned.run)
+    assert not np.allclose(embeddings(tuned.run), embeddings(trained_run), rtol=0.05)
 
 
 def test_only_photos_that_are_learnt_from_get_views(tuned: Tuned) -> None:
@@ -413,7 +458,7 @@ def test_tuning_again_computes_no_frozen_block_and_gives_the_same_bytes(
     monkeypatch.setenv("MASKBOARD_CACHE", str(tuned.run.path.parent / "cache"))
     again = tune(tiny_dataset, tmp_path, fine_tune="block5", augment=2)
     assert set(again.computed.values()) == {0}
-    for name in ("predictions.csv", "submission.csv"):
+    for name in ("predictions.csv", "submission.csv", "embeddings.npy", "projection.csv"):
         assert (again.run.path / name).read_bytes() == (tuned.run.path / name).read_bytes()
 
 
@@ -422,6 +467,7 @@ def test_more_blocks_can_be_tuned(tiny_dataset: Path, tmp_path: Path, depth: str
     tuned = tune(tiny_dataset, tmp_path, fine_tune=depth, head="flatten")
     assert (source, "block5_pool") in tuned.computed
     assert_saved_model_agrees(tuned.run, 1e-4)
+    assert_embeddings_are_of_the_saved_network(tuned.run)
 
 
 def test_tuning_that_makes_it_worse_is_undone(tiny_dataset: Path, trained_run: Run, tmp_path: Path) -> None:
@@ -432,6 +478,7 @@ def test_tuning_that_makes_it_worse_is_undone(tiny_dataset: Path, trained_run: R
     table, before = predictions(run), read_predictions(trained_run.path / "predictions.csv", 3)
     assert expected and np.allclose(table["confidence"], before["confidence"], atol=1e-5)
     assert_saved_model_agrees(run, 1e-4)
+    assert_embeddings_are_of_the_saved_network(run)
 
 
 def test_tuning_whose_loss_is_no_number_is_undone(tiny_dataset: Path, trained_run: Run, tmp_path: Path) -> None:
@@ -460,5 +507,6 @@ def test_in_half_precision_the_saved_model_is_close_to_the_predictions_and_says_
     assert found["saved_model"]["n_images"] == 31 + 4
     assert 0 < found["saved_model"]["largest_difference"] < 0.05
     assert_saved_model_agrees(run, 0.05)
+    assert_embeddings_are_of_the_saved_network(run, 0.05)
     policies = {layer.dtype_policy.name for layer in load_model(run.path / "model.keras").layers}
     assert policies == {"float32"}

@@ -1,13 +1,13 @@
 """The map of a run's photos: what looks alike to the network lies close together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from dashboard.charts.style import legend_on_top
+from dashboard.charts.style import HIGHLIGHT, legend_on_top
 
 # Beyond, names would make the message larger than the places.
 _MAX_NAMED = 20_000
@@ -19,6 +19,7 @@ def photo_map(
     groups: Mapping[str, tuple[NDArray[np.bool_], str]],
     is_chosen: NDArray[np.bool_],
     names: "pd.Series[str]",
+    area: Sequence[tuple[float, float]] | None = None,
 ) -> go.Figure:
     """A dot a photo; those that are not chosen are pale.
 
@@ -27,6 +28,7 @@ def photo_map(
         groups: For each entry of the legend which photos it holds, shape (n,), and its colour.
         is_chosen: Which photos are chosen, shape (n,).
         names: What to show of a photo under the pointer, n of them.
+        area: Corners of the area that is chosen.
     """
     figure = go.Figure()
     is_placed = ~np.isnan(positions).any(axis=1)
@@ -44,9 +46,20 @@ def photo_map(
                 hovertemplate="%{text}<extra>" + name + "</extra>" if is_named else None,
                 hoverinfo=None if is_named else "skip",
             )  # fmt: skip
+    if area:
+        path = "M" + "L".join(f"{x},{y}" for x, y in area) + "Z"
+        figure.add_shape(type="path", path=path, line={"color": HIGHLIGHT, "width": 2}, layer="below")
+    (left, right), (low, high) = (_extent(positions[is_placed, column]) for column in (0, 1))
+    axis = {"showticklabels": False, "zeroline": False, "showgrid": False, "constrain": "domain"}
+    figure.update_xaxes(**axis, range=[left, right])
     # The same unit both ways, else distances would mean different things.
-    axis = {"showticklabels": False, "title": None, "zeroline": False, "range": [-0.03, 1.03]}
-    figure.update_xaxes(**axis)
-    figure.update_yaxes(**axis, scaleanchor="x")
+    figure.update_yaxes(**axis, range=[low, high], scaleanchor="x")
     figure.update_layout(height=620, dragmode="lasso", hovermode="closest", uirevision="map", **legend_on_top())
     return figure
+
+
+def _extent(values: NDArray[np.float64]) -> tuple[float, float]:
+    """From the lowest to the highest with some air around."""
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    air = 0.03 + 0.02 * (high - low)
+    return low - air, high + air

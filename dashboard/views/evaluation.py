@@ -22,7 +22,6 @@ HOW_TO_READ = (
     "bar or dot to see its photos below; a second click lets go."
 )
 MODES = get_args(charts.MatrixMode)
-_SHARE = st.column_config.NumberColumn(format="percent")
 
 
 def selected_cell(view: Chosen) -> charts.Cell | None:
@@ -47,23 +46,26 @@ def show_matrix(view: Chosen, matrix: Any) -> None:
 
 def per_class_table(classes: list[dict[str, Any]]) -> pd.DataFrame:
     """Precision, recall and F1 of each class with their 95 % intervals, for reading."""
-    rows = []
-    for scores in classes:
-        row = {"class": scores["class_name"], "photos": scores["support"]}
-        for key, title in (("precision", "precision"), ("recall", "recall"), ("f1", "F1")):
-            row[title] = scores[key]
-            low, high = scores[f"{key}_interval"]
-            row[f"{title}, 95 %"] = f"{low:.0%} to {high:.0%}"
-        rows.append(row)
-    return pd.DataFrame(rows)
+
+    def text(scores: dict[str, Any], key: str) -> str:
+        low, high = scores[f"{key}_interval"]
+        return f"{scores[key]:.1%} ({low:.0%} to {high:.0%})"
+
+    columns = {"precision": "precision (95 %)", "recall": "recall (95 %)", "f1": "F1 (95 %)"}
+    return pd.DataFrame(
+        {
+            "class": [scores["class_name"] for scores in classes],
+            **{title: [text(scores, key) for scores in classes] for key, title in columns.items()},
+            "photos": [scores["support"] for scores in classes],
+        }
+    )
 
 
 def show_classes(run: Run, matrix: Any) -> None:
     """Scores of each class, and which classes are taken for which."""
     st.subheader("Per class", anchor=False)
     table = per_class_table(evaluation.per_class(matrix, run.class_names))
-    columns = dict.fromkeys(("precision", "recall", "F1"), _SHARE)
-    st.dataframe(table, hide_index=True, column_config=columns, alt="Scores of each class with intervals")
+    st.dataframe(table, hide_index=True, alt="Scores of each class with intervals")
     st.subheader("Most confused", anchor=False)
     confused = evaluation.most_confused(matrix, run.class_names)
     if confused.empty:

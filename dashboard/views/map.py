@@ -1,7 +1,5 @@
 """Which photos look alike to the network?"""
 
-from functools import partial
-
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -23,6 +21,8 @@ HOW_TO_READ = (
 )
 MAPS = {"pca": "PCA", "tsne": "t-SNE"}
 COLOURS = ("true class", "predicted class", "right or wrong", "split")
+# Its time grows a little faster than the number of photos: about a minute for 6,000.
+MAX_TSNE = 20_000
 Groups = dict[str, tuple[NDArray[np.bool_], str]]
 
 
@@ -56,17 +56,16 @@ def choose_map(view: Chosen) -> str:
 
 def compute_tsne(view: Chosen) -> None:
     """Offer to compute the map that takes long."""
+    if len(view.photos) > MAX_TSNE:
+        st.info(f"t-SNE would take very long for {len(view.photos):,} photos; up to {MAX_TSNE:,} it is offered here.")
+        return
     st.write("t-SNE keeps neighbours together better than PCA does. It is computed once for a run and then kept.")
     if st.button("Compute t-SNE", type="primary", icon=":material/scatter_plot:"):
         with st.status(f"Placing {len(view.photos):,} photos ...", expanded=True) as status:
             bar = st.progress(0.0)
-            data.compute_tsne(view.run, partial(_show_progress, bar))
+            data.compute_tsne(view.run, bar.progress)
             status.update(label="Done", state="complete")
         st.rerun()
-
-
-def _show_progress(bar: "st.delta_generator.DeltaGenerator", share: float) -> None:
-    bar.progress(share)
 
 
 def main() -> None:
@@ -82,9 +81,9 @@ def main() -> None:
     if positions is None:
         compute_tsne(view)
     else:
-        figure = charts.photo_map(
-            positions, groups(view.photos, by, run.class_names), view.mask, view.photos["name"]
-        )  # fmt: skip
+        area = view.selection.area if view.selection.map == name else None
+        legend = groups(view.photos, by, run.class_names)
+        figure = charts.photo_map(positions, legend, view.mask, view.photos["name"], area)
         show_map(figure, f"map-{name}", name, alt=f"Map of {len(positions):,} photos ({MAPS[name]})")
     show_photos(view)
 

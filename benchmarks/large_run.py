@@ -1,0 +1,154 @@
+"""Make a run of any size without training: python -m benchmarks.large_run DIR --photos 100000.
+
+The tables are those that training writes, with predictions drawn at random (four of five right, the surer the more
+often); the photos are the benchmarks' own, each under as many names as are needed.
+"""
+
+import argparse
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmarks.dataset import SIZE, make_dataset
+from benchmarks.measure import WORK_DIR
+from core import evaluation, runs
+from core.config import DEFAULT_CLASS_NAMES
+from core.projection import pca
+
+_N_DIMENSIONS = 512
+_VALIDATION_FRACTION = 0.2
+_TEST_FRACTION = 0.08
+_N_DIFFERENT = 5614
+
+
+def make_run(directory: Path, n_photos: int) -> Path:
+    """Write a run folder, unless it is there.
+
+    Args:
+        directory: Where to; its name is the run's.
+        n_photos: Number of labelled photos; 8 % as many test photos come with them.
+    """
+    if (directory / runs.RUN_FILE).is_file():
+        return directory
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    n_test = int(_TEST_FRACTION * n_photos)
+    data = _link_photos(WORK_DIR / f"names-{n_photos}", n_photos, n_test)
+    rng = np.random.default_rng(n_photos)
+    labels = rng.integers(0, len(DEFAULT_CLASS_NAMES), n_photos + n_test)
+    probabilities = _draw_probabilities(rng, labels)
+    samples = _samples(n_photos, n_test, labels)
+    samples.to_csv(directory / runs.SAMPLES_FILE, index=False)
+    pd.DataFrame(columns=list(runs.PROBLEM_COLUMNS)).to_csv(directory / runs.PROBLEMS_FILE, index=False)
+    _write_predictions(directory, samples, labels, probabilities, rng)
+    embeddings = _draw_embeddings(rng, labels)
+    np.save(directory / runs.EMBEDDINGS_FILE, embeddings)
+    places = pd.DataFrame(pca(embeddings), columns=["x", "y"])
+    places.insert(0, "image", samples["image"])
+    places.to_csv(directory / runs.PROJECTION_FILE, index=False)
+    _write_history(directory)
+    _write_info(directory, data)
+    return directory
+
+
+def _link_photos(directory: Path, n_photos: int, n_test: int) -> Path:
+    source = make_dataset(WORK_DIR / f"photos-{_N_DIFFERENT}", _N_DIFFERENT)
+    photos = sorted((source / "training").iterdir())
+    for folder, n in (("training", n_photos), ("test", n_test)):
+        (directory / folder).mkdir(parents=True, exist_ok=True)
+        for number in range(n):
+            name = directory / folder / f"{number:06}.jpg"
+            if not name.exists():
+                os.link(photos[number % len(photos)], name)
+    return directory
+
+
+def _draw_probabilities(rng: np.random.Generator, labels: NDArray[np.int64]) -> NDArray[np.float32]:
+    scores = rng.normal(size=(len(labels), len(DEFAULT_CLASS_NAMES)))
+    scores[np.arange(len(labels)), labels] += 1.6
+    shares = np.exp(1.5 * scores)
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def _draw_embeddings(rng: np.random.Generator, labels: NDArray[np.int64]) -> NDArray[np.float16]:
+    centres = rng.normal(size=(len(DEFAULT_CLASS_NAMES), _N_DIMENSIONS))
+    noise = rng.normal(scale=4.0, size=(len(labels), _N_DIMENSIONS)).astype(np.float32)
+    return (centres[labels] + noise).astype(np.float16)
+
+
+def _samples(n_photos: int, n_test: int, labels: NDArray[np.int64]) -> pd.DataFrame:
+    names = [f"training/{n:06}.jpg" for n in range(n_photos)] + [f"test/{n:06}.jpg" for n in range(n_test)]
+    folders = ["training"] * n_photos + ["test"] * n_test
+    known = pd.Series(labels, dtype="Int64").where(np.arange(len(labels)) < n_photos)
+    return pd.DataFrame(
+        {
+            "image": names, "folder": folders, "label": known, "width": SIZE[0], "height": SIZE[1], "bytes": 60_000,
+            "sha256": [f"{n:064x}" for n in range(len(names))],
+        }
+    )  # fmt: skip
+
+
+def _write_predictions(
+    directory: Path,
+    samples: pd.DataFrame,
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.float32],
+    rng: np.random.Generator,
+) -> None:
+    is_training = (samples["folder"] == "training").to_numpy()
+    n = int(is_training.sum())
+    splits = np.where(rng.random(n) < _VALIDATION_FRACTION, "val", "train").tolist()
+    images = samples["image"].to_numpy()
+    table = evaluation.predictions_table(images[:n].tolist(), splits, labels[:n], probabilities[:n])
+    table.to_csv(directory / runs.PREDICTIONS_FILE, index=False)
+    tested = evaluation.probability_table(probabilities[n:])
+    tested.insert(0, "image", images[n:])
+    tested.to_csv(directory / runs.TEST_PREDICTIONS_FILE, index=False)
+    names = tested["image"].str.rsplit("/", n=1).str[-1]
+    submission = pd.DataFrame({"Id": names, "Category": tested["predicted_label"]})
+    submission.to_csv(directory / runs.SUBMISSION_FILE, index=False)
+    metrics = evaluation.summarise(table[table["split"] == "val"], DEFAULT_CLASS_NAMES)
+    (directory / runs.METRICS_FILE).write_text(json.dumps(metrics), encoding="utf-8")
+
+
+def _write_history(directory: Path) -> None:
+    epochs = np.arange(40)
+    history = pd.DataFrame(
+        {
+            "stage": "head", "fold": -1, "epoch": epochs,
+            "loss": 1.1 * 0.95**epochs, "accuracy": 1 - 0.6 * 0.95**epochs,
+            "val_loss": 1.1 * 0.96**epochs + 0.003 * epochs, "val_accuracy": 0.9 - 0.5 * 0.95**epochs,
+            "learning_rate": 1e-3, "seconds": 0.5,
+        }
+    )  # fmt: skip
+    history.to_csv(directory / runs.HISTORY_FILE, index=False)
+
+
+def _write_info(directory: Path, data: Path) -> None:
+    info = {
+        "format_version": runs.FORMAT_VERSION, "name": directory.name, "state": runs.FINISHED,
+        "created": "2026-01-02T03:04:05.000+00:00", "updated": "2026-01-02T03:04:05.000+00:00",
+        "config": {"data": str(data), "name": directory.name, "resize": "squash"},
+        "class_names": list(DEFAULT_CLASS_NAMES), "notices": ["Predictions of this run are drawn at random."],
+        "stage_seconds": {},
+    }  # fmt: skip
+    (directory / runs.RUN_FILE).write_text(json.dumps(info), encoding="utf-8")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Make the run that the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.large_run", description=__doc__)
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--photos", type=int, default=100_000)
+    options = parser.parse_args(argv)
+    print(make_run(options.directory, options.photos))
+
+
+if __name__ == "__main__":
+    main()
