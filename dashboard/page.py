@@ -22,6 +22,7 @@ def choose_run() -> None:
     """Show the run picker in the sidebar and remember what was picked for `open_page`."""
     found, broken = data.list_runs()
     by_name = {run.name: run for run in found}
+    labels = {run.name: _label(run) for run in found}
     asked = address.params().get("run")
     st.session_state[_CHOSEN_RUN] = None
     with st.sidebar:
@@ -32,7 +33,7 @@ def choose_run() -> None:
             st.selectbox(
                 "Run",
                 list(by_name),
-                format_func=lambda name: _label(by_name[name]) if name in by_name else name,
+                format_func=lambda name: labels.get(name, name),
                 help="Finished runs first, newest first. Train again and refresh this page to see the new run.",
                 **address.bound("run", run.name, lambda name: address.go(run=name, photo=None, page=None)),
             )

@@ -11,6 +11,7 @@ _STAGES = {
     "features": ("computing features", "photos"),
     "head": ("training the head", "epochs"),
     "fine_tune": ("fine-tuning", "epochs"),
+    "predict": ("predicting", "photos"),
 }
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from core import runs
+from core.comparison import config_differences
 from core.config import flag
 from core.runs import Run, RunError
 from dashboard import address, data
@@ -23,8 +24,6 @@ HOW_TO_READ = (
     "Loss and accuracy after each epoch, training dotted and validation solid, with a star at the epoch whose weights "
     "were kept: where dotted still falls while solid rises, the network learns photos by heart."
 )
-# Options that say nothing about what is learnt.
-_NO_SETTINGS = ("name", "runs_dir", "quiet")
 _STATE_LOOKS: Final[dict[str, tuple[Literal["blue", "green", "orange", "red"], str]]] = {
     runs.RUNNING: ("blue", ":material/model_training:"),
     runs.FINISHED: ("green", ":material/check_circle:"),
@@ -87,7 +86,7 @@ def show_status(folder: Path) -> None:
     with faults_shown():
         run = data.read_run(folder)
         colour, icon = _STATE_LOOKS[run.state]
-        with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(horizontal=True, vertical_alignment="center", key="state"):
             st.badge(run.state, icon=icon, color=colour)
             st.markdown(f"**{escaped(run.name)}**", width="content")
             if run.state == runs.FINISHED and run.info.get("stage_seconds"):
@@ -184,28 +183,20 @@ def run_table(found: Sequence[Run]) -> pd.DataFrame:
             "seconds": [round(summary.seconds, 1) if summary else None for summary in summaries],
         }
     )
-    return pd.concat([figures, differing_options([run.info["config"] for run in found])], axis=1)
+    return pd.concat([figures, differing_options({run.name: run.info["config"] for run in found})], axis=1)
 
 
-def differing_options(configs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """A row a configuration, a column an option in which they differ, spelt as on the command line.
+def differing_options(configs: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """A row a run, a column an option in which they differ, spelt as on the command line.
 
-    Numbers where all values are some, else text.
+    What is a number in every run stays one, so that it is sorted as one; the rest is text.
     """
-    options = dict.fromkeys(option for config in configs for option in config if option not in _NO_SETTINGS)
-    columns = {}
-    for option in options:
-        values = [config.get(option) for config in configs]
-        if len(set(map(repr, values))) > 1:
-            is_numeric = all(type(value) in (int, float, type(None)) for value in values)
-            columns[flag(option)] = values if is_numeric else [_text(value) for value in values]
-    return pd.DataFrame(columns, index=range(len(configs)))
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    texts = config_differences(configs).T.reset_index(drop=True)
+    for option in map(str, texts):
+        values = [config.get(option) for config in configs.values()]
+        if all(type(value) in (int, float) for value in values):
+            texts[option] = values
+    return texts.rename(columns=flag)
 
 
 def show_table(shown: str) -> None:
