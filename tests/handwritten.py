@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core.runs import Run, read_run
 from tests.conftest import make_photo
 
@@ -53,6 +55,17 @@ def write_run(runs_dir: Path, data: Path, name: str = "first", **info: Any) -> R
     )
     (folder / "metrics.json").write_text(json.dumps(_metrics()))
     return read_run(folder)
+
+
+def write_embeddings(run: Run, angles: dict[str, float]) -> None:
+    """Write what the photos look like to the network: directions in a plane.
+
+    Args:
+        run: From `write_run`.
+        angles: In degrees by the letters that the photos are named with; 0 for the others.
+    """
+    radians = np.radians([angles.get(letter, 0.0) for letter in "abcdefgxy"])
+    np.save(run.path / "embeddings.npy", np.stack([np.cos(radians), np.sin(radians)], axis=1).astype(np.float16))
 
 
 def _run_json(name: str, data: Path) -> dict[str, Any]:
