@@ -68,16 +68,16 @@ def show_photo(run: Run, photo: Photo, key: str) -> None:
         else:
             st.markdown(f"**{escaped(photo.name)}**")
         _show_verdict(run, photo, key)
+        if isinstance(photo.neighbours, Neighbours) and photo.neighbours.is_unlike:
+            st.warning(_unlike_text(photo.neighbours), icon=":material/explore_off:")
         _show_facts(photo, look)
         is_why_asked = not isinstance(look, PhotoError) and _ask_why(key)
-    if isinstance(photo.neighbours, Neighbours) and photo.neighbours.is_unlike:
-        st.warning(unlike_text(photo.neighbours), icon=":material/explore_off:")
     if is_why_asked and not isinstance(source, PhotoError) and not isinstance(look, PhotoError):
         _show_why(run, photo, source, look, key)
     _show_neighbours(run, photo, key)
 
 
-def unlike_text(neighbours: Neighbours) -> str:
+def _unlike_text(neighbours: Neighbours) -> str:
     """Why one should not rely on what the network says of a photo."""
     return (
         f"Unlike the training photos: the nearest of them is {neighbours.distances[0]:.3f} away, and 99 % of them have "

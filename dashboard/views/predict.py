@@ -35,7 +35,7 @@ def choose_own_photos(run: Run) -> list[OwnPhoto]:
         **address.bound_choice("source", tuple(SOURCES), "upload"),
     )  # fmt: skip
     if source == "camera":
-        picture = st.camera_input("Take a photo", key=_CAMERA)
+        picture = st.camera_input("Take a photo", key=_CAMERA, width=640)
         return [own_photo(picture)] if picture else []
     if source == "test":
         return _choose_test_photo(run)
