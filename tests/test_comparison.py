@@ -17,6 +17,7 @@ from core.comparison import (
     config_differences,
     mcnemar_exact,
     paired_figures,
+    replaced_images,
 )
 from core.errors import UserError
 from core.evaluation import predictions_table

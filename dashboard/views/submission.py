@@ -90,11 +90,11 @@ def show_differences(view: Chosen, other: Run) -> None:
 
 def both_text(run: Run, other: Run, found: SubmissionDifferences) -> str:
     """Which photos can be compared."""
-    parts = [f"**{found.n_both:,}** test photos are in both files."]
+    parts = [f"Test photos in both files: **{found.n_both:,}**"]
     for n, each in ((found.n_only_here, run), (found.n_only_there, other)):
         if n:
-            parts.append(f"{n:,} are in that of {escaped(each.name)} only.")
-    return " ".join(parts)
+            parts.append(f"in that of {escaped(each.name)} only: {n:,}")
+    return "; ".join(parts) + "."
 
 
 def difference_table(differing: pd.DataFrame, run: Run, other: Run) -> pd.DataFrame:
