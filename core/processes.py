@@ -22,6 +22,8 @@ def is_alive(process: Mapping[str, Any]) -> bool:
     if not isinstance(pid, int) or not isinstance(started, int | float):
         return False
     try:
-        return math.isclose(psutil.Process(pid).create_time(), started, abs_tol=1.0)  # Else the id was given again.
+        found = psutil.Process(pid)
+        is_same = math.isclose(found.create_time(), started, abs_tol=1.0)  # Else the id was given again.
+        return is_same and found.status() != psutil.STATUS_ZOMBIE  # Ended, but nobody has asked how.
     except (psutil.Error, ValueError, OverflowError):
         return False

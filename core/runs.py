@@ -12,7 +12,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -68,6 +68,43 @@ _SECONDS_BETWEEN_PROGRESS_WRITES = 1.0
 
 class RunError(UserError):
     """A run folder, or a file in it, that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a stage of a training was when that was last written down.
+
+    Attributes:
+        stage: Its name.
+        done: Steps done: photos or epochs.
+        total: Steps that it takes, at the most.
+        seconds: What those done took; 0 where nobody wrote that down.
+    """
+
+    stage: str
+    done: int
+    total: int
+    seconds: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """What part of it is done, 0 to 1."""
+        return min(self.done / self.total, 1.0) if self.total else 1.0
+
+    @property
+    def rate(self) -> float | None:
+        """Steps a second, None as long as that cannot be told."""
+        return self.done / self.seconds if self.done and self.seconds else None
+
+    def seconds_left(self, since: float = 0.0) -> float | None:
+        """What the rest takes at the pace so far, None as long as that cannot be told.
+
+        Args:
+            since: Seconds since this was written down; more than a step takes tell nothing.
+        """
+        if self.rate is None:
+            return None
+        return max(self.total - self.done, 0) / self.rate - min(max(since, 0.0), 1 / self.rate)
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -135,18 +172,18 @@ class RunWriter:
         def advance(n: int) -> None:
             nonlocal done
             done += n
-            self._write_progress(name, done, total)
+            self._write_progress(Progress(name, done, total, round(time.monotonic() - started, 3)))
 
-        self.update(progress={"stage": name, "done": 0, "total": total})
+        self.update(progress=asdict(Progress(name, 0, total)))
         yield advance
         seconds = round(self._info["stage_seconds"].get(name, 0.0) + time.monotonic() - started, 3)
         self.update(progress=None, stage_seconds=self._info["stage_seconds"] | {name: seconds})
 
-    def _write_progress(self, stage: str, done: int, total: int) -> None:
+    def _write_progress(self, progress: Progress) -> None:
         if time.monotonic() - self._progress_written < _SECONDS_BETWEEN_PROGRESS_WRITES:
             return
         self._progress_written = time.monotonic()
-        self.update(progress={"stage": stage, "done": done, "total": total})
+        self.update(progress=asdict(progress))
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
         """Write a JSON file; NaN and infinity, which JSON does not know, are an error."""
@@ -257,6 +294,11 @@ class Run:
         return DIED if state == RUNNING and not is_alive(self.info) else state
 
     @property
+    def progress(self) -> Progress | None:
+        """How far the stage is that it is in, or in which it ended; None between two stages."""
+        return _progress_of(self.info)
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """The K names in index order; empty until the dataset has been read."""
         return tuple(self.info.get("class_names", ()))
@@ -279,8 +321,12 @@ class BrokenRun:
     reason: str
 
 
-def list_runs(runs_dir: Path) -> tuple[list[Run], list[BrokenRun]]:
+def list_runs(runs_dir: Path, read: Callable[[Path], Run] | None = None) -> tuple[list[Run], list[BrokenRun]]:
     """Read every run folder.
+
+    Args:
+        runs_dir: Where they are.
+        read: What reads one in the place of `read_run`, for example without reading again what has not changed.
 
     Returns:
         The readable runs, finished ones first, each newest first; and the broken ones.
@@ -288,17 +334,18 @@ def list_runs(runs_dir: Path) -> tuple[list[Run], list[BrokenRun]]:
     runs: list[Run] = []
     broken: list[BrokenRun] = []
     try:
-        folders = sorted(path for path in runs_dir.iterdir() if path.is_dir() and not path.name.startswith("."))
+        with os.scandir(runs_dir) as entries:
+            folders = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
     except FileNotFoundError:
         return [], []
     except OSError as error:
         return [], [BrokenRun(str(runs_dir), f"Expected a folder of runs; {error.strerror}.")]
-    for path in folders:
-        name = os.fsencode(path.name).decode("utf-8", "backslashreplace")
+    for folder in folders:
+        name = os.fsencode(folder).decode("utf-8", "backslashreplace")
         try:
-            if name != path.name:
+            if name != folder:
                 raise RunError("Expected a name in valid Unicode. Rename the folder.")
-            runs.append(read_run(path))
+            runs.append((read or read_run)(runs_dir / folder))
         except RunError as error:
             broken.append(BrokenRun(name, str(error)))
     runs.sort(key=lambda run: (run.state == FINISHED, run.info["created"]), reverse=True)
@@ -330,7 +377,23 @@ def read_run(path: Path) -> Run:
     seconds = info.get("stage_seconds", {})
     if not isinstance(seconds, dict) or not all(isinstance(value, int | float) for value in seconds.values()):
         raise RunError(f"{RUN_FILE}: expected seconds a stage under 'stage_seconds', found {seconds!r}.")
+    _progress_of(info)
     return Run(path, info)
+
+
+def _progress_of(info: dict[str, Any]) -> Progress | None:
+    found = info.get("progress")
+    if found is None:
+        return None
+    try:
+        progress = Progress(found["stage"], found["done"], found["total"], found.get("seconds", 0.0))
+        numbers = progress.done, progress.total, progress.seconds
+        _require_numbers(*numbers)
+        if not isinstance(progress.stage, str) or min(numbers) < 0:
+            raise TypeError
+    except (KeyError, TypeError, AttributeError):
+        raise RunError(f"{RUN_FILE}: expected how far a stage is under 'progress', found {found!r}.") from None
+    return progress
 
 
 def read_json(path: Path) -> dict[str, Any]:

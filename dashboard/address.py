@@ -87,9 +87,14 @@ def bound(key: str, shown: Any, choose: Callable[[Any], None]) -> dict[str, Any]
 
 def bound_choice(param: str, options: tuple[str, ...], default: str) -> dict[str, Any]:
     """Arguments for a widget that chooses one of a few words that an address may hold as they are."""
-    asked = params().get(param, default)
 
     def choose(value: str | None) -> None:
         go(**{param: None if value == default else value, "page": None})
 
-    return bound(f"choice-{param}", asked if asked in options else default, choose)
+    return bound(f"choice-{param}", choice(param, options, default), choose)
+
+
+def choice(param: str, options: tuple[str, ...], default: str) -> str:
+    """Which of a few words the address holds; the default for another one or none."""
+    asked = params().get(param, default)
+    return asked if asked in options else default

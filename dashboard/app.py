@@ -10,8 +10,7 @@ PROJECT_DIR = str(Path(__file__).resolve().parents[1])
 if PROJECT_DIR not in sys.path:
     sys.path.insert(0, PROJECT_DIR)
 
-from core.runs import RunError  # noqa: E402
-from dashboard.page import choose_run, link_pages, show_broken_file  # noqa: E402
+from dashboard.page import choose_run, faults_shown, link_pages  # noqa: E402
 
 # Without an icon of its own the browser tab would fetch the page's from Google's font server.
 st.set_page_config(layout="wide", page_icon="😷")
@@ -41,7 +40,5 @@ PAGES = {
 page = st.navigation(PAGES, position="hidden")
 choose_run()
 link_pages(PAGES)
-try:
+with faults_shown():
     page.run()
-except RunError as error:
-    show_broken_file(error)

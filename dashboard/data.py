@@ -8,8 +8,9 @@ import hashlib
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,12 +28,34 @@ from core.dataset import TEST_DIR
 from core.images import PHOTO_SUFFIXES, PhotoError, thumbnail
 from core.predict import Classifier, load_classifier
 from core.projection import tsne
-from core.runs import Run, RunError
+from core.runs import BrokenRun, Run, RunError
 from core.thumbnails import thumbnails
+from dashboard.history import Summary, summary
 from dashboard.photos import photo_table
 from dashboard.selection import TEST_DIFFERS, unit_square
 
 Stamp = tuple[str, int, int]
+_T = TypeVar("_T")
+
+
+def list_runs() -> tuple[list[Run], list[BrokenRun]]:
+    """All runs; see `core.runs.list_runs`."""
+    return runs.list_runs(default_runs_dir(), read_run)
+
+
+def read_run(path: Path) -> Run:
+    """A run as it is now; see `core.runs.read_run`."""
+    return _run(_stamp(path / runs.RUN_FILE))
+
+
+def accuracy(run: Run) -> float | None:
+    """A run's accuracy for a list of runs; None where it has none that can be read."""
+    return _read_or_none(_accuracy, run.path / runs.METRICS_FILE)
+
+
+def history_summary(run: Run) -> Summary | None:
+    """What a run's epochs come to, for a list of runs; None where it has none that can be read."""
+    return _read_or_none(_history_summary, run.path / runs.HISTORY_FILE)
 
 
 def samples(run: Run) -> pd.DataFrame:
@@ -132,7 +155,8 @@ def _stamp(path: Path) -> Stamp:
     try:
         status = path.stat()
     except (OSError, ValueError) as error:  # The latter for a name that no file can have.
-        raise RunError(f"Expected {path.name} in {path.parent}; {error}.") from None
+        reason = "there is none" if isinstance(error, FileNotFoundError) else error
+        raise RunError(f"Expected {path.name} in {path.parent}; {reason}.") from None
     return str(path), status.st_mtime_ns, status.st_size
 
 
@@ -141,6 +165,33 @@ def _photo_stamp(path: Path) -> Stamp:
         return _stamp(path)
     except RunError:
         raise PhotoError("unreadable", f"there is no {path.name} in {path.parent}") from None
+
+
+# What lists of runs show is looked up for hundreds of them at each rerun. Streamlit's caches take a millisecond a look;
+# what these hand out is shared, and not to be changed.
+_MOST_RUNS = 4096
+
+
+def _read_or_none(read: Callable[[Stamp], _T], path: Path) -> _T | None:
+    try:
+        return read(_stamp(path))
+    except RunError:
+        return None
+
+
+@lru_cache(_MOST_RUNS)
+def _run(stamp: Stamp) -> Run:
+    return runs.read_run(Path(stamp[0]).parent)
+
+
+@lru_cache(_MOST_RUNS)
+def _accuracy(stamp: Stamp) -> float:
+    return float(runs.read_metrics(Path(stamp[0]))["accuracy"])
+
+
+@lru_cache(_MOST_RUNS)
+def _history_summary(stamp: Stamp) -> Summary:
+    return summary(runs.read_history(Path(stamp[0])))
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
@@ -355,7 +406,7 @@ def find_run(name: str) -> Run:
     Raises:
         RunError: If there is none that can be read.
     """
-    found, _ = runs.list_runs(default_runs_dir())
+    found, _ = list_runs()
     run = next((run for run in found if run.name == name), None)
     if run is None:
         raise RunError(f"There is no run {name} here that can be read.")

@@ -1,20 +1,21 @@
 """What pages share: the run picker, the head of a page, what is said where something is not there."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import streamlit as st
 
 from core import runs
-from core.config import default_runs_dir
+from core.config import PROJECT_DIR, default_runs_dir
 from core.runs import BrokenRun, Run, RunError
 from dashboard import address, data
+from dashboard.progress import end_text, progress_text
 
 _CHOSEN_RUN = "chosen_run"
-
-START_COMMANDS = """\
-python train.py --demo                     # a drawn dataset, no network, about a minute
-python train.py --data data/MaskDataset    # your photos"""
+# How often an open page looks whether a training has gone on.
+SECONDS_BETWEEN_LOOKS = 2.0
 
 # Why a finished run may lack a file that is none of the usual ones.
 _WHY_NONE = {runs.SUBMISSION_FILE: "Its dataset has no test photos to predict: put them into the folder test of it."}
@@ -22,8 +23,9 @@ _WHY_NONE = {runs.SUBMISSION_FILE: "Its dataset has no test photos to predict: p
 
 def choose_run() -> None:
     """Show the run picker in the sidebar and remember what was picked for `open_page`."""
-    found, broken = runs.list_runs(default_runs_dir())
+    found, broken = data.list_runs()
     by_name = {run.name: run for run in found}
+    labels = {run.name: run_label(run) for run in found}
     asked = address.params().get("run")
     st.session_state[_CHOSEN_RUN] = None
     with st.sidebar:
@@ -34,13 +36,13 @@ def choose_run() -> None:
             st.selectbox(
                 "Run",
                 list(by_name),
-                format_func=lambda name: run_label(by_name[name]) if name in by_name else name,
+                format_func=lambda name: labels.get(name, name),
                 help="Finished runs first, newest first. Train again and refresh this page to see the new run.",
                 **address.bound("run", run.name, lambda name: address.go(run=name, photo=None, page=None)),
             )
             if asked and asked not in by_name:
                 st.warning(f"No run **{escaped(asked)}** can be read here; this is **{escaped(run.name)}**.")
-            _say_state(run)
+            _follow(run, [other for other in found if other.state == runs.RUNNING and other is not run])
             newest = found[0]
             if newest.state == runs.FINISHED and newest.info["created"] > run.info["created"]:
                 st.caption(f"There is a newer one: {escaped(newest.name)}.")
@@ -58,10 +60,8 @@ def link_pages(pages: Mapping[str, Sequence[st.Page]]) -> None:
 
 def run_label(run: Run) -> str:
     """A run's name and its accuracy, or what became of it."""
-    if run.state == runs.FINISHED and run.has(runs.METRICS_FILE):
-        with contextlib.suppress(RunError):
-            return f"{run.name} · {data.metrics(run)['accuracy']:.1%}"
-    return f"{run.name} · {run.state}"
+    accuracy = data.accuracy(run) if run.state == runs.FINISHED else None
+    return f"{run.name} · {run.state if accuracy is None else f'{accuracy:.1%}'}"
 
 
 def open_page(title: str, how_to_read: str, needs: Sequence[str] = ()) -> Run:
@@ -85,24 +85,28 @@ def open_page(title: str, how_to_read: str, needs: Sequence[str] = ()) -> Run:
     st.caption(how_to_read)
     if run.info["notices"]:
         st.info("  \n".join(escaped(str(notice)) for notice in run.info["notices"]), icon=":material/info:")
-    missing = [name for name in needs if not run.has(name)]
-    if missing:
-        st.info(escaped(_why_missing(run, missing[0])), icon=":material/hourglass_empty:")
+    if _missing(run, needs):
+        every = SECONDS_BETWEEN_LOOKS if run.state == runs.RUNNING else None
+        st.fragment(_say_missing, run_every=every)(run, needs)
         st.stop()
     return run
 
 
-def show_broken_file(error: RunError) -> None:
-    """Say that a file of the picked run cannot be used; the sidebar still leads to the others."""
-    run: Run | None = st.session_state[_CHOSEN_RUN]
-    name = run.name if run else "this run"
-    text = f"A file of run {name} cannot be used. {error} Pick another run, or train again."
-    st.error(escaped(text), icon=":material/error:")
+@contextlib.contextmanager
+def faults_shown() -> Iterator[None]:
+    """Say of a file of the picked run that it cannot be used; the sidebar still leads to the other runs."""
+    try:
+        yield
+    except RunError as error:
+        run: Run | None = st.session_state[_CHOSEN_RUN]
+        name = run.name if run else "this run"
+        text = f"A file of run {name} cannot be used. {error} Pick another run, or train again."
+        st.error(escaped(text), icon=":material/error:")
 
 
 def previous_run(run: Run) -> Run | None:
     """The newest finished run on the same dataset that is older than this one."""
-    found, _ = runs.list_runs(default_runs_dir())
+    found, _ = data.list_runs()
     older = (
         other
         for other in found
@@ -116,16 +120,72 @@ def previous_run(run: Run) -> Run | None:
 
 def _say_no_run() -> None:
     st.subheader("No run yet", anchor=False)
-    st.write("A run is what a training leaves behind. Start one in a terminal, then refresh this page:")
-    st.code(START_COMMANDS, language="bash")
-    st.caption(f"Runs are looked for in {default_runs_dir()}.")
+    st.write(
+        "A run is what a training leaves behind. Start one in a terminal, in Maskboard's folder; this page shows it as "
+        "soon as it is there."
+    )
+    where = "" if default_runs_dir() == PROJECT_DIR / "runs" else _runs_dir_option()
+    st.caption("To see how it works: a drawn dataset, no network, about a minute and a half.")
+    st.code(f"python train.py --demo{where}", language="bash")
+    st.caption("To learn from your photos, in a folder of your choice:")
+    st.code(f"python train.py --data data/MaskDataset{where}", language="bash")
+    st.caption(escaped(f"Runs are looked for in {default_runs_dir()}."))
+    st.fragment(_rerun_at_first_run, run_every=SECONDS_BETWEEN_LOOKS)()
 
 
-def _say_state(run: Run) -> None:
-    if run.state == runs.RUNNING:
-        st.caption(f"Training now: {progress_text(run)}. Refresh to see how far it is.")
-    elif run.state != runs.FINISHED:
-        st.caption(escaped(_unfinished_text(run)))
+def _runs_dir_option() -> str:
+    """Another terminal need not know the environment that this process was given."""
+    return f" --runs-dir {shlex.quote(str(default_runs_dir().resolve()))}"
+
+
+def _rerun_at_first_run() -> None:
+    if data.list_runs()[0]:
+        st.rerun()
+
+
+def _follow(shown: Run, others: Sequence[Run]) -> None:
+    """Say how the shown run and those that train beside it get on; while one does, this moves by itself."""
+    is_moving = bool(others) or shown.state == runs.RUNNING
+    follow = st.fragment(_say_states, run_every=SECONDS_BETWEEN_LOOKS if is_moving else None)
+    follow(shown.path, shown.state, [other.path for other in others])
+
+
+def _say_states(shown: Path, state: str, others: Sequence[Path]) -> None:
+    """Say how runs get on.
+
+    Args:
+        shown: Folder of the run that the page shows.
+        state: Its state when the page was drawn; with another one the page is drawn again.
+        others: Folders of runs that were training then.
+    """
+    run = _as_it_is_now(shown)
+    if run is None or run.state != state:
+        st.rerun()
+    elif state == runs.RUNNING:
+        show_progress(run, "Training now: ")
+    elif state != runs.FINISHED:
+        st.caption(escaped(end_text(run)))
+    for other in filter(None, map(_as_it_is_now, others)):
+        if other.state == runs.RUNNING:
+            show_progress(other, f"{other.name} is training: ")
+        st.page_link(
+            "views/training.py", label=f"Look at {escaped(other.name)}, {other.state}",
+            icon=":material/show_chart:", query_params=address.link_params(run=other.name),
+        )  # fmt: skip
+
+
+def _as_it_is_now(folder: Path) -> Run | None:
+    """A run, None where somebody has taken it away or made it unreadable."""
+    try:
+        return data.read_run(folder)
+    except RunError:
+        return None
+
+
+def show_progress(run: Run, prefix: str = "") -> None:
+    """A bar of how far a running training is, in words above it."""
+    progress = run.progress
+    st.progress(progress.share if progress else 0.0, escaped(f"{prefix}{progress_text(run)}"))
 
 
 def _say_broken(broken: list[BrokenRun]) -> None:
@@ -137,20 +197,31 @@ def _say_broken(broken: list[BrokenRun]) -> None:
                 st.text(f"{run.name}\n{run.reason}")
 
 
+def _missing(run: Run, needs: Sequence[str]) -> list[str]:
+    return [name for name in needs if not run.has(name)]
+
+
+def _say_missing(run: Run, needs: Sequence[str]) -> None:
+    """Say what a page waits for, if for anything; as soon as it is there, the page is drawn."""
+    now, missing = _as_it_is_now(run.path), _missing(run, needs)
+    if now is None or not missing:
+        st.rerun()
+    else:
+        st.info(escaped(_why_missing(now, missing[0])), icon=":material/hourglass_empty:")
+        if now.state == runs.RUNNING:
+            show_progress(now)
+            st.page_link(
+                "views/training.py", label="Watch it train", icon=":material/show_chart:",
+                query_params=address.link_params(run=now.name),
+            )  # fmt: skip
+
+
 def _why_missing(run: Run, name: str) -> str:
     if run.state == runs.RUNNING:
-        return f"This run has not got as far as {name} yet ({progress_text(run)}). Refresh in a while."
+        return f"This run has not got as far as {name} yet. As soon as it has, this page shows it."
     if run.state == runs.FINISHED:
         return f"This run has no {name}. {_WHY_NONE.get(name, 'Train again to get one.')}"
-    return f"{_unfinished_text(run)} It has no {name}."
-
-
-def _unfinished_text(run: Run) -> str:
-    if run.state == runs.INTERRUPTED:
-        return "This training was interrupted before its end."
-    if run.state == runs.DIED:
-        return "This training ended without a word: its process is gone."
-    return f"This training failed: {run.info.get('error', 'no reason was recorded')}"
+    return f"{end_text(run)} It has no {name}."
 
 
 def ink() -> str:
@@ -161,11 +232,3 @@ def ink() -> str:
 def escaped(text: str) -> str:
     """Text from outside, so that nothing in it is taken for Markdown."""
     return "".join(f"\\{letter}" if letter in r"\`*_{}[]()#+-.!|<>$:~" else letter for letter in text)
-
-
-def progress_text(run: Run) -> str:
-    """How far a running training is, for a person."""
-    progress = run.info.get("progress")
-    if not isinstance(progress, dict):
-        return "between two stages"
-    return f"{progress.get('stage')}, {progress.get('done')} of {progress.get('total')}"

@@ -15,6 +15,8 @@ from core.dataset import PROBLEM_KINDS, Dataset, check_photos, list_photos, requ
 from core.report import Report
 from core.runs import Run, read_run
 from core.weights import find_weights
+from tests.browser import browser as browser
+from tests.browser import page as page
 
 # The mean colour of each class's photos: easy to tell apart, also for random weights.
 COLOURS = ((170, 60, 60), (60, 170, 60), (60, 60, 170))

@@ -27,7 +27,8 @@ def open_page(name: str, /, **query: str) -> AppTest:
 def texts(app: AppTest) -> str:
     """All that a page says in words."""
     kinds = (app.header, app.subheader, app.markdown, app.caption, app.info, app.error, app.text, app.code, app.warning)
-    return plain("\n".join(str(element.value) for kind in kinds for element in kind))
+    bars = [element.proto.text for element in app.get("progress")]  # AppTest knows no bars.
+    return plain("\n".join([*(str(element.value) for kind in kinds for element in kind), *bars]))
 
 
 def plain(markdown: str) -> str:

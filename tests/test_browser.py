@@ -1,6 +1,5 @@
 """The loop as a person goes through it: train, open every page in Chromium, click, upload."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -11,16 +10,16 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from core.config import DEFAULT_CLASS_NAMES, PROJECT_DIR
+from tests.browser import wait_for_script
 from tests.conftest import make_dataset
 from tests.server import Server, dashboard_server
 
 pytestmark = pytest.mark.browser
 
 PAGES = {"": "Overview", "data": "Data", "training": "Training", "evaluation": "Evaluation", "errors": "Errors"}
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -44,35 +43,10 @@ def server(run_folder: Path) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: install one or name it in the environment variable CHROMIUM")
-    with sync_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    opened = browser.new_page(viewport={"width": 1440, "height": 1000})
-    opened.set_default_timeout(30_000)
-    expect.set_options(timeout=30_000)
-    yield opened
-    opened.close()
-
-
 @pytest.fixture
 def validation(run_folder: Path) -> pd.DataFrame:
     predictions = pd.read_csv(run_folder / "predictions.csv")
     return predictions[predictions["split"] == "val"]
-
-
-def wait_for_script(page: Page) -> None:
-    """Until the page has been drawn and Streamlit runs no script for it."""
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
 
 
 @pytest.mark.parametrize("path", PAGES)

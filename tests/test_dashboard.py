@@ -58,7 +58,7 @@ def test_a_page_survives_a_run_that_has_only_begun(runs_dir: Path, page: str) ->
     (folder / "run.json").write_text(json.dumps(info))
     app = open_page(page)
     assert not app.exception
-    assert "features, 32 of 99" in texts(app)
+    assert "computing features, 32 of 99 photos (32 %)" in texts(app)
 
 
 def test_the_newest_finished_run_comes_first(runs_dir: Path, data: Path) -> None:
@@ -150,16 +150,6 @@ def test_overview_says_where_both_runs_were_configured_alike(run: Run, runs_dir:
     assert "Both runs were configured alike." in texts(open_page("overview"))
 
 
-def test_training_overlays_runs_on_request(run: Run, runs_dir: Path, data: Path) -> None:
-    write_run(runs_dir, data, name="other", created="2025-01-01T00:00:00+00:00")
-    app = open_page("training")
-    assert app.dataframe[0].value["run"].tolist() == ["first"]
-    app.multiselect(key="overlay").select("other").run()
-    summary = app.dataframe[0].value
-    assert summary["run"].tolist() == ["first", "other"]
-    assert summary["best epoch"].tolist() == [2, 2]
-
-
 def test_a_photo_that_is_gone_leaves_a_tile_with_the_reason(run: Run, data: Path) -> None:
     (data / "training" / "d.jpg").unlink()
     gone, there = tiles(open_page("photos", **ERRORS))
@@ -238,16 +228,6 @@ def test_a_run_on_other_photos_is_not_compared_with(run: Run, runs_dir: Path, tm
     app = open_page("overview", run="later")
     assert "the run before" not in texts(app)
     assert not app.metric[0].delta
-
-
-def test_a_fault_in_an_overlaid_run_is_named_and_spoils_nothing(run: Run, runs_dir: Path, data: Path) -> None:
-    other = write_run(runs_dir, data, name="other", created="2025-01-01T00:00:00+00:00")
-    (other.path / "history.csv").write_text("")
-    app = open_page("training")
-    app.multiselect(key="overlay").select("other").run()
-    assert not app.exception
-    assert app.dataframe[0].value["run"].tolist() == ["first"]
-    assert "other cannot be overlaid" in texts(app)
 
 
 def test_a_link_to_a_run_that_is_gone_says_so(run: Run) -> None:

@@ -1,9 +1,11 @@
 import dataclasses
 import json
+import math
 import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from core import runs
 from core.config import TrainConfig
 from core.errors import UserError
-from core.runs import RunWriter, list_runs, read_run
+from core.runs import Progress, RunWriter, list_runs, read_run
 
 VALID = {"format_version": 1, "state": "finished", "created": "2026", "config": {"data": "/d"}, "notices": []}
 
@@ -121,10 +123,39 @@ def test_a_stage_records_its_progress_and_its_seconds(runs_dir: Path, monkeypatc
     with run.stage("features", 10) as advance:
         advance(3)
         advance(4)
-        assert read_run(run.path).info["progress"] == {"stage": "features", "done": 7, "total": 10}
-    info = read_run(run.path).info
-    assert info["progress"] is None
-    assert info["stage_seconds"]["features"] >= 0
+        progress = read_run(run.path).progress
+        assert progress is not None and (progress.stage, progress.done, progress.total) == ("features", 7, 10)
+        assert progress.seconds >= 0
+    ended = read_run(run.path)
+    assert ended.progress is None
+    assert ended.info["stage_seconds"]["features"] >= 0
+
+
+def test_a_run_that_ends_within_a_stage_says_how_far_it_was(runs_dir: Path) -> None:
+    run = new_run(runs_dir)
+    with pytest.raises(ValueError, match="bad luck"), run, run.stage("features", 10):
+        raise ValueError("bad luck")
+    assert read_run(run.path).progress == Progress("features", 0, 10)
+
+
+def test_the_pace_so_far_tells_what_is_left() -> None:
+    progress = Progress("features", done=30, total=90, seconds=10)
+    assert (progress.share, progress.rate) == (pytest.approx(1 / 3), 3.0)
+    assert progress.seconds_left() == pytest.approx(20)
+    assert progress.seconds_left(since=0.2) == pytest.approx(19.8)
+    assert progress.seconds_left(since=60) == pytest.approx(20 - 1 / 3), "a step's time at the most"
+    assert Progress("features", done=90, total=90, seconds=10).seconds_left() == 0
+
+
+def test_without_a_step_or_a_time_nothing_is_foretold() -> None:
+    assert Progress("features", done=0, total=90, seconds=10).seconds_left() is None
+    assert Progress("features", done=30, total=90).seconds_left() is None
+    assert Progress("features", done=0, total=0).share == 1
+
+
+def test_progress_of_an_older_version_is_read(runs_dir: Path) -> None:
+    old = finished_run(runs_dir, "old", progress={"stage": "head", "done": 3, "total": 9})
+    assert read_run(old).progress == Progress("head", 3, 9, seconds=0)
 
 
 def test_progress_is_not_written_at_every_step(runs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,6 +201,19 @@ def test_a_run_whose_process_is_gone_has_died(runs_dir: Path) -> None:
     assert read_run(run.path).state == runs.DIED
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="this system has no processes that wait to be asked how they ended")
+def test_a_process_that_nobody_has_asked_how_it_ended_is_gone(runs_dir: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        run = new_run(runs_dir)
+        run.update(pid=process.pid, process_started=psutil.Process(process.pid).create_time())
+        process.kill()
+        deadline = time.monotonic() + 10
+        while read_run(run.path).state == runs.RUNNING and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert process.returncode is None
+        assert read_run(run.path).state == runs.DIED
+
+
 @pytest.mark.parametrize(
     "fields", [{"process_started": 0.0}, {"pid": 2**70}, {"pid": -1}, {"pid": None}, {"process_started": None}]
 )
@@ -197,6 +241,12 @@ def test_finished_runs_come_first_each_newest_first(runs_dir: Path) -> None:
     ):
         finished_run(runs_dir, name, created=created, state=state)
     assert [run.name for run in list_runs(runs_dir)[0]] == ["c", "a", "b", "d"]
+
+
+def test_who_lists_runs_can_bring_a_reader(runs_dir: Path) -> None:
+    path = finished_run(runs_dir, "a")
+    known = read_run(path)
+    assert list_runs(runs_dir, {path: known}.__getitem__)[0][0] is known
 
 
 def test_without_a_folder_there_are_no_runs(tmp_path: Path) -> None:
@@ -227,6 +277,12 @@ def test_files_and_hidden_folders_are_no_runs(runs_dir: Path) -> None:
         (VALID | {"config": {"data": "/a\0b"}}, "expected the dataset's path"),
         (VALID | {"stage_seconds": {"head": "long"}}, "expected seconds a stage"),
         (VALID | {"stage_seconds": None}, "expected seconds a stage"),
+        (VALID | {"progress": "far"}, "expected how far a stage is"),
+        (VALID | {"progress": {"stage": "head"}}, "expected how far a stage is"),
+        (VALID | {"progress": {"stage": 1, "done": 1, "total": 2}}, "expected how far a stage is"),
+        (VALID | {"progress": {"stage": "head", "done": "1", "total": 2}}, "expected how far a stage is"),
+        (VALID | {"progress": {"stage": "head", "done": -1, "total": 2}}, "expected how far a stage is"),
+        (VALID | {"progress": {"stage": "head", "done": 1, "total": 2, "seconds": math.nan}}, "expected how far"),
         (VALID | {"notices": ["\ud800"]}, "expected a JSON object"),
         (VALID | {"class_names": [1, 2]}, "expected a list of names under 'class_names'"),
     ],

@@ -1,69 +1,166 @@
 """Curves of loss and accuracy."""
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
-from dashboard.charts.style import colour, legend_on_top
+from dashboard.charts.style import colour
+from dashboard.history import best_row, epoch_numbers, smoothed, stage_starts
+from dashboard.progress import stage_words
+
+Metric = Literal["loss", "accuracy"]
+METRICS: Final[tuple[Metric, ...]] = get_args(Metric)
+Over = Literal["epochs", "seconds"]
+OVERS: Final[tuple[Over, ...]] = get_args(Over)
+
+_SIDES = (("", "training", "dot"), ("val_", "validation", "solid"))
+_FAINT = 0.3
+# Four that matter, without zeros behind them.
+_DIGITS = ".4~g"
 
 
-def curves(histories: Mapping[str, pd.DataFrame], metric: Literal["loss", "accuracy"]) -> go.Figure:
-    """A metric over epochs, a colour a run: training dotted, validation solid, the best epoch as a star.
+def curves(
+    histories: Mapping[str, pd.DataFrame],
+    metric: Metric,
+    *,
+    smoothing: float = 0.0,
+    log: bool = False,
+    over: Over = "epochs",
+) -> go.Figure:
+    """A metric over the course of trainings: training dotted, validation solid, the best epoch as a star.
+
+    Runs have a colour each; of a single one, its folds have. Where a stage begins there is a line.
 
     Args:
         histories: Tables as in `history.csv` by run name.
         metric: Which of the two.
+        smoothing: Weight of the epochs before, 0 to below 1; what was measured stays behind, faint.
+        log: Whether the metric's axis is logarithmic.
+        over: What the other axis counts: epochs through the stages, or the seconds that they took.
     """
+    lines = list(_lines(histories, over))
     figure = go.Figure()
-    for index, (name, history) in enumerate(histories.items()):
-        epochs = list(range(1, len(history) + 1))  # Counted on through the stages.
-        for column, label, dash in ((metric, "train", "dot"), (f"val_{metric}", "val", "solid")):
-            figure.add_scatter(
-                name=f"{name}, {label}" if len(histories) > 1 else _SPLIT_WORDS[label],
-                x=epochs,
-                y=history[column].tolist(),
-                mode="lines" if len(history) > 1 else "markers",
-                line={"color": colour(index), "dash": dash},
-                customdata=history["stage"].map(_STAGE_WORDS),
-                hovertemplate=f"epoch %{{x}}, %{{customdata}}: {metric} %{{y:.3f}}<extra>{name}, {label}</extra>",
-            )
-        for start in stage_starts(history):
-            figure.add_vline(
-                x=start + 0.5,
-                line={"color": colour(index), "dash": "dash", "width": 1},
-                annotation={"text": "fine-tuning", "xanchor": "left", "yanchor": "top"},
-            )
-        best = best_epoch(history)
-        figure.add_scatter(
-            name="best epoch",
-            x=[epochs[best]],
-            y=[history[f"val_{metric}"].iloc[best]],
-            mode="markers",
-            marker={"symbol": "star", "size": 14, "color": colour(index), "line": {"color": "white", "width": 1}},
-            showlegend=len(histories) == 1,
-            hovertemplate=f"best epoch %{{x}}: {metric} %{{y:.3f}}<extra>{name}</extra>",
-        )
-    figure.update_layout(height=380, xaxis_title="epoch", yaxis_title=metric, hovermode="closest", **legend_on_top())
-    if metric == "accuracy":
-        figure.update_yaxes(range=[0, 1.02])
-    else:
+    for line in lines:
+        for prefix, side, dash in _SIDES:
+            _add_curve(figure, line, f"{prefix}{metric}", side, dash, smoothing, is_alone=len(lines) == 1)
+        _add_stage_starts(figure, line, over, is_alone=len(lines) == 1)
+        _add_best(figure, line, metric, is_alone=len(lines) == 1)
+    figure.update_layout(
+        height=380,
+        xaxis_title="epoch" if over == "epochs" else "seconds of training",
+        yaxis_title=metric,
+        # Seconds of two runs never agree, so that there is no one place to read them at.
+        hovermode="x unified" if over == "epochs" else "closest",
+        # Below, where on a phone neither the toolbar nor the plot is in its way.
+        legend={"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0},
+        margin={"t": 30, "b": 10},
+    )
+    figure.update_xaxes(unifiedhovertitle_text="epoch %{x}")
+    if log:
+        figure.update_yaxes(type="log", exponentformat="power")
+    elif metric == "loss":
         figure.update_yaxes(rangemode="tozero")
+    else:
+        figure.update_yaxes(autorangeoptions={"clipmin": 0, "clipmax": 1})
     return figure
 
 
-_SPLIT_WORDS = {"train": "training", "val": "validation"}
-_STAGE_WORDS = {"head": "head", "fine_tune": "fine-tuning"}
+@dataclass(frozen=True)
+class _Line:
+    """A fold of a run: the rows of its history and where they lie."""
+
+    name: str
+    group: str
+    colour: str
+    history: pd.DataFrame
+    x: NDArray[np.float64]
+    is_first_of_group: bool
 
 
-def stage_starts(history: pd.DataFrame) -> list[int]:
-    """Rows at which another stage begins than the row before."""
-    stages = history["stage"].tolist()
-    return [row for row in range(1, len(stages)) if stages[row] != stages[row - 1]]
+def _lines(histories: Mapping[str, pd.DataFrame], over: Over) -> Iterator[_Line]:
+    for index, (run, history) in enumerate(histories.items()):
+        seconds = history.groupby("fold")["seconds"].cumsum()
+        places = (epoch_numbers(history) if over == "epochs" else seconds).to_numpy(dtype=float)
+        folds = history["fold"].to_numpy()
+        for nth, fold in enumerate(dict.fromkeys(folds.tolist())):
+            words = "" if fold == -1 and nth == 0 else "final fit" if fold == -1 else f"fold {fold}"
+            if len(histories) == 1:
+                name = group = words or run
+                yield _Line(name, group, colour(nth), history[folds == fold], places[folds == fold], True)
+            else:
+                name = f"{run}, {words}" if words else run
+                yield _Line(name, run, colour(index), history[folds == fold], places[folds == fold], nth == 0)
 
 
-def best_epoch(history: pd.DataFrame) -> int:
-    """Row of the lowest `val_loss`, whose weights were kept."""
-    return int(history["val_loss"].fillna(np.inf).to_numpy().argmin())
+def _add_curve(
+    figure: go.Figure, line: _Line, column: str, side: str, dash: str, smoothing: float, *, is_alone: bool
+) -> None:
+    measured = line.history[column].to_numpy()
+    stages = line.history["stage"].to_numpy()
+    drawn = measured.copy()
+    for stage in dict.fromkeys(stages.tolist()):  # What one stage left behind has no part in the next.
+        drawn[stages == stage] = smoothed(measured[stages == stage], smoothing)
+    stroke = {"color": line.colour, "dash": dash}
+    common = {"x": line.x, "mode": "lines" if len(line.x) > 1 else "markers"} | _group(line, is_alone)
+    hover: dict[str, Any] = {"hovertemplate": f"%{{y:{_DIGITS}}}"}
+    if not np.array_equal(drawn, measured, equal_nan=True):
+        figure.add_scatter(
+            name=f"{_label(line, side, is_alone)}, measured", y=measured, line=stroke | {"width": 1}, opacity=_FAINT,
+            showlegend=False, hoverinfo="skip", **common,
+        )  # fmt: skip
+        hover = {"customdata": measured, "hovertemplate": f"%{{y:{_DIGITS}}} (measured %{{customdata:{_DIGITS}}})"}
+    if stage_starts(stages):
+        hover |= {"text": [stage_words(stage) for stage in stages]}
+        hover["hovertemplate"] += ", %{text}"
+    hover["hovertemplate"] += f"<extra>{_label(line, side, is_alone)}</extra>"
+    figure.add_scatter(
+        # In the legend a curve alone is named by what it shows, one of many by whose it is; the dashes tell the rest.
+        name=line.name if side == "validation" and not is_alone else _label(line, side, is_alone),
+        showlegend=is_alone or (side == "validation" and line.is_first_of_group),
+        y=drawn,
+        line=stroke,
+        **hover,
+        **common,
+    )
+
+
+def _label(line: _Line, what: str, is_alone: bool) -> str:
+    return what if is_alone else f"{line.name}, {what}"
+
+
+def _group(line: _Line, is_alone: bool) -> dict[str, str]:
+    """What a click on the legend hides: a curve alone, else all of a run."""
+    return {} if is_alone else {"legendgroup": line.group}
+
+
+def _add_stage_starts(figure: go.Figure, line: _Line, over: Over, *, is_alone: bool) -> None:
+    stages = line.history["stage"].tolist()
+    for row in stage_starts(stages):
+        side = "right" if row < len(stages) / 2 else "left"  # Where there is room for words.
+        text = {"annotation_text": stage_words(stages[row]), "annotation_position": f"top {side}"} if is_alone else {}
+        figure.add_vline(
+            x=line.x[row] - 0.5 if over == "epochs" else line.x[row - 1],
+            line={"color": line.colour, "dash": "dash", "width": 1},
+            **text,
+        )
+
+
+def _add_best(figure: go.Figure, line: _Line, metric: Metric, *, is_alone: bool) -> None:
+    row = best_row(line.history["val_loss"])
+    if row is None:
+        return
+    figure.add_scatter(
+        name="best epoch",
+        x=line.x[[row]],
+        y=line.history[f"val_{metric}"].to_numpy()[[row]],
+        mode="markers",
+        marker={"symbol": "star", "size": 14, "color": line.colour, "line": {"color": "white", "width": 1}},
+        showlegend=is_alone,
+        hovertemplate=f"%{{y:{_DIGITS}}}<extra>{_label(line, 'best epoch', is_alone)}</extra>",
+        **_group(line, is_alone),
+    )

@@ -1,68 +1,245 @@
-"""Did the training go well, and how do runs differ?"""
+"""How does the training go, or how did it, and how do runs differ?"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal, cast
+from urllib.parse import quote, unquote
 
 import pandas as pd
 import streamlit as st
 
 from core import runs
-from core.config import default_runs_dir
-from core.runs import RunError
-from dashboard import data
+from core.comparison import config_differences
+from core.config import flag
+from core.runs import Run, RunError
+from dashboard import address, data
 from dashboard.charts import training as charts
-from dashboard.page import escaped, open_page, progress_text
+from dashboard.history import Summary
+from dashboard.linked import show_plain_chart
+from dashboard.page import SECONDS_BETWEEN_LOOKS, escaped, faults_shown, open_page, show_progress
+from dashboard.progress import duration_text, end_text, stage_words
 
 HOW_TO_READ = (
-    "Loss and accuracy after each epoch: training dotted, validation solid. The star marks the epoch whose weights "
-    "were kept, a dashed upright line the begin of fine-tuning. Solid rising while dotted falls means overfitting."
+    "Loss and accuracy after each epoch, training dotted and validation solid, with a star at the epoch whose weights "
+    "were kept: where dotted still falls while solid rises, the network learns photos by heart."
 )
+_STATE_LOOKS: Final[dict[str, tuple[Literal["blue", "green", "orange", "red"], str]]] = {
+    runs.RUNNING: ("blue", ":material/model_training:"),
+    runs.FINISHED: ("green", ":material/check_circle:"),
+    runs.FAILED: ("red", ":material/error:"),
+    runs.INTERRUPTED: ("orange", ":material/stop_circle:"),
+    runs.DIED: ("red", ":material/heart_broken:"),
+}
+_OPENED = "opened_from_table"
 
 
-def summary(histories: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """A row a run: its best epoch and the figures there."""
-    rows = []
-    for name, history in histories.items():
-        best = history.iloc[charts.best_epoch(history)]
-        rows.append(
-            {
-                "run": name,
-                "epochs": len(history),
-                "best epoch": charts.best_epoch(history) + 1,
-                "val_loss": best["val_loss"],
-                "val_accuracy": best["val_accuracy"],
-                "loss": best["loss"],
-                "accuracy": best["accuracy"],
-                "seconds": history["seconds"].sum(),
-            }
+# --- what is asked for -----------------------------------------------------------------------------------------------
+
+
+def overlaid(others: Sequence[str]) -> list[str]:
+    """Names of the runs whose curves are asked for besides, of those that there are."""
+    asked = [unquote(name) for name in address.params().get("overlay", "").split(",")]
+    return [name for name in dict.fromkeys(asked) if name in others]
+
+
+def choose_overlaid(names: Sequence[str]) -> None:
+    """Ask for the curves of other runs; a comma in a name is no border between two."""
+    address.go(overlay=",".join(quote(name, safe="") for name in names))
+
+
+def smoothing() -> int:
+    """Weight of the epochs before, in per cent, 0 to 99."""
+    asked = address.params().get("smooth", "")
+    return int(asked) if re.fullmatch("[0-9]{1,2}", asked) else 0
+
+
+def choose_smoothing(percent: int) -> None:
+    """Ask for smooth curves."""
+    address.go(smooth=str(percent) if percent else None)
+
+
+def show_controls(others: Sequence[str]) -> None:
+    """What is drawn, and how."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.multiselect(
+            "Overlay other runs", others, placeholder="none", width=340,
+            **address.bound("overlay", overlaid(others), choose_overlaid),
+        )  # fmt: skip
+        st.slider(
+            "Smoothing", 0, 99, format="%d %%", width=190, **address.bound("smooth", smoothing(), choose_smoothing),
+            help="What the epochs before weigh in each point. The measured curve stays behind, faint.",
+        )  # fmt: skip
+        over = address.bound_choice("over", charts.OVERS, charts.OVERS[0])
+        st.segmented_control("Over", charts.OVERS, required=True, **over)
+        st.toggle(
+            "Logarithmic loss",
+            **address.bound("log", address.params().get("log") == "1", lambda on: address.go(log="1" if on else None)),
         )
-    return pd.DataFrame(rows)
+
+
+# --- the run ---------------------------------------------------------------------------------------------------------
+
+
+def show_status(folder: Path) -> None:
+    """How the run gets on, or how it ended, and its best epoch so far."""
+    with faults_shown():
+        run = data.read_run(folder)
+        colour, icon = _STATE_LOOKS[run.state]
+        with st.container(horizontal=True, vertical_alignment="center", key="state"):
+            st.badge(run.state, icon=icon, color=colour)
+            st.markdown(f"**{escaped(run.name)}**", width="content")
+            if run.state == runs.FINISHED and run.info.get("stage_seconds"):
+                st.caption(f"trained for {duration_text(sum(run.info['stage_seconds'].values()))}", width="content")
+        if run.state == runs.RUNNING:
+            show_progress(run)
+        elif run.state != runs.FINISHED:
+            st.error(escaped(end_text(run)))
+        if found := data.history_summary(run):
+            show_best(found)
+
+
+def show_best(found: Summary) -> None:
+    """The figures of the best epoch."""
+    best = found.best
+    with st.container(horizontal=True, gap="large"):
+        if best is None:
+            st.metric("Best epoch", "none", f"of {found.epochs}", delta_color="off", delta_arrow="off", width="content")
+            return
+        where = stage_words(best.stage) + (f", fold {best.fold}" if best.fold >= 0 else "")
+        st.metric(
+            "Best epoch", f"{best.number} of {found.epochs}", where, delta_color="off", delta_arrow="off",
+            help="The one with the lowest validation loss; its weights are kept.", width="content",
+        )  # fmt: skip
+        st.metric("Validation loss", loss_text(best.val_loss), width="content")
+        st.metric("Validation accuracy", f"{best.val_accuracy:.1%}", width="content")
+
+
+def loss_text(loss: float) -> str:
+    """A loss; a tiny one in powers of ten, so that it is told apart from none."""
+    return f"{loss:.3f}" if loss >= 0.001 or loss == 0 else f"{loss:.0e}"
+
+
+# --- curves ----------------------------------------------------------------------------------------------------------
+
+
+def show_curves_and_runs(folder: Path, others: Sequence[str]) -> None:
+    """The curves of a run and of those laid over it, and all runs."""
+    if st.session_state.pop(_OPENED, False):
+        st.rerun()
+    with faults_shown():
+        show_curves(read_histories(folder, overlaid(others)))
+    show_table(folder.name)
+
+
+def read_histories(folder: Path, others: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """The epochs of a run and of others beside it; of those that have any."""
+    histories = {}
+    for name in (folder.name, *others):
+        try:
+            run = data.read_run(folder.parent / name)
+            histories[name] = data.history(run) if run.has(runs.HISTORY_FILE) else pd.DataFrame()
+        except RunError as error:
+            if name == folder.name:
+                raise
+            st.caption(escaped(f"{name} cannot be overlaid. {error}"))
+    return {name: history for name, history in histories.items() if len(history)}
+
+
+def show_curves(histories: Mapping[str, pd.DataFrame]) -> None:
+    """Loss and accuracy as the address asks for them."""
+    if not histories:
+        st.info("No epoch is done yet.", icon=":material/hourglass_empty:")
+        return
+    is_log = address.params().get("log") == "1"
+    over = cast(charts.Over, address.choice("over", charts.OVERS, charts.OVERS[0]))
+    for column, metric in zip(st.columns(2), charts.METRICS, strict=True):
+        with column:
+            st.subheader(metric.capitalize(), anchor=False)
+            figure = charts.curves(
+                histories, metric, smoothing=smoothing() / 100, log=is_log and metric == "loss", over=over
+            )
+            show_plain_chart(figure, f"curves-{metric}", alt=f"Curves of training and validation {metric}")
+
+
+# --- all runs --------------------------------------------------------------------------------------------------------
+
+
+def run_table(found: Sequence[Run]) -> pd.DataFrame:
+    """A row a run: its state, its best epoch, what it took, and the options in which the runs differ."""
+    summaries = [data.history_summary(run) for run in found]
+    bests = [summary.best if summary else None for summary in summaries]
+    figures = pd.DataFrame(
+        {
+            "run": [run.name for run in found],
+            "state": [run.state for run in found],
+            "created": pd.to_datetime(
+                [run.info["created"] for run in found], format="ISO8601", utc=True, errors="coerce"
+            ),
+            "best epoch": pd.array([best.number if best else None for best in bests], dtype="Int64"),
+            "val_loss": [best.val_loss if best else None for best in bests],
+            "val_accuracy": [best.val_accuracy if best else None for best in bests],
+            "epochs": pd.array([summary.epochs if summary else None for summary in summaries], dtype="Int64"),
+            "seconds": [round(summary.seconds, 1) if summary else None for summary in summaries],
+        }
+    )
+    return pd.concat([figures, differing_options({run.name: run.info["config"] for run in found})], axis=1)
+
+
+def differing_options(configs: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """A row a run, a column an option in which they differ, spelt as on the command line.
+
+    What is a number in every run stays one, so that it is sorted as one; the rest is text.
+    """
+    texts = config_differences(configs).T.reset_index(drop=True)
+    for option in map(str, texts):
+        values = [config.get(option) for config in configs.values()]
+        if all(type(value) in (int, float) for value in values):
+            texts[option] = values
+    return texts.rename(columns=flag)
+
+
+def show_table(shown: str) -> None:
+    """All runs; a click on one opens it."""
+    found, _ = data.list_runs()
+    names = [run.name for run in found]
+
+    def open_run(state: Any) -> None:
+        rows = state["selection"]["rows"]
+        if rows and rows[0] < len(names):
+            address.go(run=names[rows[0]])
+            st.session_state[_OPENED] = True
+
+    chosen = {"selection": {"rows": [names.index(shown)] if shown in names else []}}
+    bound = address.bound("runs", chosen, open_run)
+    st.subheader("All runs", anchor=False)
+    st.caption("A column's menu sorts by it; the box before a run opens it.")
+    st.dataframe(
+        run_table(found), hide_index=True, height="auto" if len(found) <= 10 else 388,
+        key=bound["key"], on_select=bound["on_change"], selection_mode="single-row",
+        alt="Runs with their state, best epoch and the options in which they differ",
+        column_config={
+            "run": st.column_config.TextColumn(pinned=True),
+            "created": st.column_config.DatetimeColumn("created (UTC)", format="YYYY-MM-DD HH:mm"),
+            "val_loss": st.column_config.NumberColumn(format="%.4g"),
+            "val_accuracy": st.column_config.NumberColumn(format="percent"),
+            "seconds": st.column_config.NumberColumn(format="%.1f", help="Of all epochs; features do not count."),
+            "--data": st.column_config.TextColumn(width="small"),
+            "--weights": st.column_config.TextColumn(width="small"),
+        },
+    )  # fmt: skip
 
 
 def main() -> None:
     """The page."""
     run = open_page("Training", HOW_TO_READ)
-    if run.state == runs.RUNNING:
-        st.info(f"This run is training: {progress_text(run)}.", icon=":material/model_training:")
-    found, _ = runs.list_runs(default_runs_dir())
-    by_name = {other.name: other for other in found if other.has(runs.HISTORY_FILE)}
-    others = [name for name in by_name if name != run.name]
-    overlaid = st.multiselect("Overlay other runs", others, key="overlay", bind="query-params", placeholder="none")
-    names = [name for name in (run.name, *overlaid) if name in by_name]
-    if not names:
-        st.info("This run has not finished an epoch yet.", icon=":material/hourglass_empty:")
-        st.stop()
-    histories = {}
-    for name in names:
-        try:
-            histories[name] = data.history(by_name[name])
-        except RunError as error:
-            if name == run.name:
-                raise
-            st.caption(escaped(f"{name} cannot be overlaid. {error}"))
-    histories = {name: history for name, history in histories.items() if len(history)}
-    for column, metric in zip(st.columns(2), ("loss", "accuracy"), strict=True):
-        with column:
-            st.subheader(metric.capitalize(), anchor=False)
-            st.plotly_chart(charts.curves(histories, "loss" if metric == "loss" else "accuracy"))
-    st.dataframe(summary(histories), hide_index=True)
+    states = {other.name: other.state for other in data.list_runs()[0] if other.has(runs.HISTORY_FILE)}
+    others = [name for name in states if name != run.name]
+    is_live = runs.RUNNING in (run.state, *(states[name] for name in overlaid(others)))
+    every = SECONDS_BETWEEN_LOOKS if is_live else None
+    st.fragment(show_status, run_every=every)(run.path)
+    show_controls(others)
+    st.fragment(show_curves_and_runs, run_every=every)(run.path, others)
 
 
 main()
