@@ -121,6 +121,13 @@ def test_runs_without_a_common_photo_have_nothing_to_compare(before: Photos) -> 
     assert changes_per_class(comparison, "xyz")["n_images"].tolist() == [0, 0, 0]
 
 
+def test_photos_that_share_their_name_only_are_told_by_their_content() -> None:
+    before = pd.DataFrame({"image": ["a.jpg", "b.jpg", "gone.jpg"], "sha256": ["1", "2", "3"]})
+    after = pd.DataFrame({"image": ["new.jpg", "b.jpg", "a.jpg"], "sha256": ["3", "9", "1"]})
+    assert replaced_images(before, after) == ["b.jpg"]
+    assert replaced_images(before, before) == []
+
+
 def test_runs_of_other_classes_cannot_be_compared() -> None:
     with pytest.raises(UserError, match="two runs with the same classes; found 2 and 3 of them"):
         compare(predictions({"a": (0, 0)}, n_classes=2), predictions({"a": (0, 0)}))
