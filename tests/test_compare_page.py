@@ -141,7 +141,7 @@ def test_figures_come_with_the_interval_of_their_difference_and_what_it_means(ru
         "Macro F1": ("38.9%", "+0.0 points"),
         "Log loss": ("0.950", "-0.585"),
     }
-    assert "95 % interval -56.6 to +56.6 points" in texts(app)
+    assert "difference, 95 %: -56.6 to +56.6 points" in texts(app)
     assert texts(app).count("No proof of a difference: the interval holds 0.") == 3
     assert "1 photo fixed, 1 newly broken" in texts(app).replace("*", "")
     assert "in 100.0 % of such comparisons, so chance alone may well explain this" in texts(app)

@@ -98,7 +98,9 @@ def test_the_photos_that_two_files_put_into_different_classes_are_counted_and_sh
     app = open_page("submission")
     assert app.selectbox(key="with").value == "older"
     assert "Test photos in both files: **2**." in texts(app)
-    assert app.dataframe[0].value.to_numpy().tolist() == [["y.jpg", "everybody", 60.0, "somebody", 60.0]]
+    table = app.dataframe[0].value
+    assert table.columns.str.strip().tolist() == ["photo", "this run", "sure", "other run", "sure"]
+    assert table.to_numpy().tolist() == [["y.jpg", "everybody", 60.0, "somebody", 60.0]]
     assert app.button(key="differs").label == "**1** in another class"
     app.button(key="differs").click().run()
     assert address(app) == {"run": "first", "with": "older", "change": "test_differs"}
@@ -120,6 +122,14 @@ def test_what_counts_is_the_file_also_where_it_was_changed_by_hand(run: Run, old
     assert shown(app) == "x"
     assert tiles(app)[0]["detail"] == "other run: everybody\nthis run: nobody 70%"
     assert "Test photos in both files: **2**; in that of older only: 1." in texts(app)
+
+
+def test_classes_that_there_are_none_of_are_shown_as_they_stand_in_the_file(run: Run, older: Run) -> None:
+    (run.path / "submission.csv").write_text("Id,Category\nx.jpg,7\ny.jpg,1\n")
+    (older.path / "submission.csv").write_text("Id,Category\nx.jpg,-1\ny.jpg,1\n")
+    app = open_page("submission", run="first", change="test_differs", **{"with": "older"})
+    assert app.dataframe[0].value[["this run", "other run"]].to_numpy().tolist() == [["7", "-1"]]
+    assert tiles(app)[0]["detail"] == "other run: -1\nthis run: nobody 70%"
 
 
 def test_another_photo_of_the_same_name_is_not_compared(run: Run, older: Run) -> None:
