@@ -65,6 +65,9 @@ def _show_bar(view: Chosen) -> None:
     words = {} if selection == view.default else chips(selection)
     noun = "photo" if len(view.photos) == 1 else "photos"
     with st.container(horizontal=True, vertical_alignment="center", key="chips"):
+        # First, so that it stays in its place while chips come and go.
+        by_itself = "".join(f" ({text})" for text in chips(view.default).values() if selection == view.default)
+        st.markdown(f"**{n:,}** of {len(view.photos):,} {noun}{escaped(by_itself)}", width="content")
         for field, text in words.items():
             st.button(
                 f"{escaped(text)} ✕", key=f"chip-{field}",
@@ -74,8 +77,6 @@ def _show_bar(view: Chosen) -> None:
             st.button(
                 "Clear all", key="chip-all", type="tertiary", on_click=address.select, args=(Selection(),)
             )  # fmt: skip
-        by_itself = "".join(f" ({text})" for text in chips(view.default).values() if selection == view.default)
-        st.markdown(f"**{n:,}** of {len(view.photos):,} {noun}{escaped(by_itself)}", width="content")
 
 
 def _show_filters(view: Chosen) -> None:
