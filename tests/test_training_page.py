@@ -1,25 +1,18 @@
 """The page Training on runs written by hand, without a browser."""
 
 import json
-import os
-import socket
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.processes import this_process
 from core.runs import Run
 from tests.handwritten import write_run
 from tests.pages import address, open_page, texts
 
-ALIVE = {
-    "state": "running",
-    "host": socket.gethostname(),
-    "pid": os.getpid(),
-    "process_started": psutil.Process().create_time(),
-}
+ALIVE: dict[str, Any] = {"state": "running", **this_process()}
 DEAD = ALIVE | {"process_started": 1.0}
 PROGRESS = {"stage": "head", "done": 3, "total": 10, "seconds": 6.0}
 
