@@ -15,6 +15,7 @@ from core.comparison import (
     changes_per_class,
     compare,
     config_differences,
+    differing_options,
     mcnemar_exact,
     paired_figures,
     replaced_images,
@@ -262,6 +263,10 @@ def test_the_p_value_is_the_binomial_tests(n_fixed: int, n_broken: int) -> None:
 
 
 # --- options ---------------------------------------------------------------------------------------------------------
+
+
+def test_where_a_run_was_put_is_no_difference() -> None:
+    assert differing_options([{"runs_dir": "/a", "name": "old"}, {"runs_dir": "/b", "name": "new"}]) == {}
 
 
 def test_only_the_options_that_differ_are_listed() -> None:
