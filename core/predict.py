@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +20,9 @@ from core.evaluation import probability_table
 from core.images import PHOTO_SUFFIXES, PhotoError, Resize, load_photo
 from core.quiet import native_stderr_hidden
 
-_BATCH_SIZE = 16
+BATCH_SIZE = 16
+# VGG16's last feature map; its mean over places is a photo's embedding.
+_EMBEDDED_LAYER = "block5_pool"
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,30 @@ class Classifier:
         """Probabilities of photos from `load`, shape (n_photos, K)."""
         probabilities = self.model.predict_on_batch(np.stack(photos).astype(np.float32))
         return cast("NDArray[np.float32]", probabilities)
+
+    def predict_and_embed(self, photos: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Probabilities and embeddings of photos from `load` in one pass.
+
+        Returns:
+            Shapes (n_photos, K) and (n_photos, 512); embeddings are as in a run's `embeddings.npy`.
+
+        Raises:
+            UserError: If the network is not built as `core.model` builds it.
+        """
+        probabilities, embeddings = self._embedding_model.predict_on_batch(np.stack(photos).astype(np.float32))
+        return probabilities, embeddings
+
+    @cached_property
+    def _embedding_model(self) -> Any:
+        import keras
+
+        if _EMBEDDED_LAYER not in [layer.name for layer in self.model.layers]:
+            raise UserError(
+                f"Expected a network with VGG16's layer {_EMBEDDED_LAYER}, as train.py saves it; found none. Train "
+                "again."
+            )
+        feature_map = self.model.get_layer(_EMBEDDED_LAYER).output
+        return keras.Model(self.model.input, [self.model.output, keras.ops.mean(feature_map, axis=(1, 2))])
 
 
 def load_classifier(run: runs.Run) -> Classifier:
@@ -133,7 +160,7 @@ def _readable_batches(
             batch.append((path, classifier.load(path)))
         except PhotoError as error:
             faults[path] = error
-        if len(batch) == _BATCH_SIZE:
+        if len(batch) == BATCH_SIZE:
             yield batch
             batch = []
     if batch:

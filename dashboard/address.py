@@ -98,3 +98,8 @@ def choice(param: str, options: tuple[str, ...], default: str) -> str:
     """Which of a few words the address holds; the default for another one or none."""
     asked = params().get(param, default)
     return asked if asked in options else default
+
+
+def bound_switch(param: str, key: str) -> dict[str, Any]:
+    """Arguments for a switch that an address holds as 1, or not at all where it is off."""
+    return bound(key, params().get(param) == "1", lambda is_on: go(**{param: "1" if is_on else None}))

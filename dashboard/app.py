@@ -14,10 +14,12 @@ from dashboard.page import choose_run, faults_shown, link_pages  # noqa: E402
 
 # Without an icon of its own the browser tab would fetch the page's from Google's font server.
 st.set_page_config(layout="wide", page_icon="😷")
-# Less empty space on top; a photo in a dialog leaves room for its probabilities.
+# Less empty space on top; a large photo leaves room for what is said of it; tables are downloaded by buttons of our
+# own, because Streamlit's would hand formulas to a spreadsheet.
 st.html(
     "<style>[data-testid=stMainBlockContainer] { padding-top: 3rem; }"
-    "[role=dialog] img { max-height: 65vh; object-fit: contain; }</style>"
+    "[data-testid=stImage] img { max-height: 65vh; object-fit: contain; object-position: top; }"
+    "[data-testid=stElementToolbarButton]:has([aria-label='Download as CSV']) { display: none; }</style>"
 )
 PAGES = {
     "Understand": [

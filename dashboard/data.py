@@ -4,12 +4,14 @@ Every cache is keyed on a file's path, time of change and size, so a file that w
 """
 
 import base64
+import contextlib
 import hashlib
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from threading import Thread
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -25,9 +27,13 @@ from core.cache import default_cache_dir
 from core.comparison import Comparison, PairedFigure
 from core.config import default_runs_dir
 from core.dataset import TEST_DIR
-from core.images import PHOTO_SUFFIXES, PhotoError, thumbnail
+from core.errors import UserError
+from core.explain import Explainer, Explanation
+from core.images import PHOTO_SUFFIXES, PhotoError, open_photo, read_photo, thumbnail
+from core.neighbours import normalised, own_nearest_distances, unlike_threshold
 from core.predict import Classifier, load_classifier
 from core.projection import tsne
+from core.quality import PhotoQuality, photo_quality
 from core.runs import BrokenRun, Run, RunError
 from core.thumbnails import thumbnails
 from dashboard.history import Summary, summary
@@ -102,15 +108,6 @@ def photos(run: Run) -> pd.DataFrame:
     return _photos(samples, problems, predicted, tested, len(run.class_names))
 
 
-def classifier(run: Run) -> Classifier:
-    """A run's network, loaded once for all visitors.
-
-    Raises:
-        UserError: If the run has none.
-    """
-    return _classifier(_stamp(run.path / runs.MODEL_FILE), _stamp(run.path / runs.RUN_FILE), run)
-
-
 def photo_path(run: Run, image: str) -> Path:
     """Where a photo of a run is.
 
@@ -133,22 +130,105 @@ def thumbnail_uris(run: Run, images: Sequence[str]) -> list[str | PhotoError]:
         except PhotoError as error:
             found[image] = error
     found |= dict(zip(paths, thumbnails(list(paths.values()), default_cache_dir()), strict=True))
-    return [_uri(found[image]) for image in images]
+    contents = [found[image] for image in images]
+    return [content if isinstance(content, PhotoError) else uri(content) for content in contents]
 
 
-def _uri(content: bytes | PhotoError) -> str | PhotoError:
-    if isinstance(content, PhotoError):
-        return content
-    return "data:image/webp;base64," + base64.b64encode(content).decode()
+def uri(content: bytes, kind: str = "webp") -> str:
+    """A picture as a `data:` address: it is part of the page, and no address of its own leads to it."""
+    return f"data:image/{kind};base64," + base64.b64encode(content).decode()
 
 
-def large_photo(path: Path) -> bytes:
-    """A photo for the screen: upright, at most 1,200 pixels wide and high.
+@dataclass(frozen=True)
+class Look:
+    """What there is to see and to measure of a photo that is opened.
+
+    Attributes:
+        picture: A WebP file, upright, at most 1,200 pixels wide and high.
+        width: Of the photo itself, upright, in pixels.
+        height: Likewise.
+        bytes: Size of its file.
+        quality: What its pixels say about it.
+    """
+
+    picture: bytes
+    width: int
+    height: int
+    bytes: int
+    quality: PhotoQuality
+
+
+def look(source: Path | bytes) -> Look:
+    """Decode and measure a photo: a file, kept for all, or the bytes of a visitor's own, kept for that visitor.
 
     Raises:
         PhotoError: If the photo cannot be used.
     """
-    return _large_photo(_photo_stamp(path))
+    if isinstance(source, bytes):
+        return _look_at_own(hashlib.sha256(source).hexdigest(), source)
+    return _look_at_file(_photo_stamp(source))
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What a run's photos look like to its network.
+
+    Attributes:
+        images: Names, shape (n_photos,), in the order of `samples.csv`.
+        unit_rows: Embeddings of length 1, shape (n_photos, 512).
+        learnt: Rows of the photos that the network has learnt from.
+        unlike_beyond: Cosine distance beyond which a photo is unlike those; see `core.neighbours`.
+    """
+
+    images: NDArray[np.object_]
+    unit_rows: NDArray[np.float32]
+    learnt: NDArray[np.int64]
+    unlike_beyond: float
+
+
+def embedded(run: Run) -> Embedded:
+    """What a run's photos look like to its network; read and compared once for all visitors.
+
+    Raises:
+        RunError: If the run does not have what that takes.
+    """
+    files = (runs.EMBEDDINGS_FILE, runs.SAMPLES_FILE, runs.PREDICTIONS_FILE)
+    embeddings, samples, predictions = (_stamp(run.path / file) for file in files)
+    return _embedded(embeddings, samples, predictions, len(run.class_names))
+
+
+def classifier(run: Run) -> Classifier:
+    """A run's network, loaded once for all visitors.
+
+    Raises:
+        UserError: If the run has none that can be used.
+    """
+    return _classifier(*network_stamps(run), run)
+
+
+def load_ahead(run: Run) -> None:
+    """Begin to load what a prediction takes, while the visitor is still choosing a photo.
+
+    It goes on when the page is drawn anew meanwhile; whoever asks for it waits for it. Faults are told to them, too.
+    """
+    _loading(*network_stamps(run), run)
+
+
+def explanation(run: Run, source: Path | bytes) -> Explanation:
+    """What speaks for each class in a photo: a file, kept for all, or a visitor's own, kept for that visitor.
+
+    Raises:
+        PhotoError: If the photo cannot be used.
+        UserError: If the run has no network that can be explained.
+    """
+    if isinstance(source, bytes):
+        return _explanation_of_own(*network_stamps(run), hashlib.sha256(source).hexdigest(), run, source)
+    return _explanation_of_file(*network_stamps(run), _photo_stamp(source), run)
+
+
+def network_stamps(run: Run) -> tuple[Stamp, Stamp]:
+    """What tells a run's network from any other, and from what it was before the run was trained again."""
+    return _stamp(run.path / runs.MODEL_FILE), _stamp(run.path / runs.RUN_FILE)
 
 
 def _stamp(path: Path) -> Stamp:
@@ -250,14 +330,73 @@ def _photos(
     )
 
 
-@st.cache_resource(show_spinner="Loading the network ...", max_entries=2)
+# A spinner of Streamlit's would be a place where a page that is drawn anew interrupts the loading.
+@st.cache_resource(show_spinner=False, max_entries=2)
 def _classifier(model: Stamp, run_file: Stamp, _run: Run) -> Classifier:
-    return load_classifier(_run)
+    classifier = load_classifier(_run)
+    size = classifier.image_size
+    classifier.predict_and_embed([np.zeros((size, size, 3), np.uint8)])  # Compiles it.
+    return classifier
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _explainer(model: Stamp, run_file: Stamp, _run: Run) -> Explainer:
+    return Explainer(classifier(_run))
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _loading(model: Stamp, run_file: Stamp, _run: Run) -> list[Thread]:
+    threads = [Thread(target=_try, args=(load, _run)) for load in (classifier, embedded)]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def _try(load: Callable[[Run], object], run: Run) -> None:
+    with contextlib.suppress(UserError):
+        load(run)
 
 
 @st.cache_data(show_spinner=False, max_entries=100)
-def _large_photo(stamp: Stamp) -> bytes:
-    return thumbnail(Path(stamp[0]), 1200)
+def _explanation_of_file(model: Stamp, run_file: Stamp, photo: Stamp, _run: Run) -> Explanation:
+    return _explain(model, run_file, _run, Path(photo[0]))
+
+
+@st.cache_data(show_spinner=False, max_entries=100, scope="session")
+def _explanation_of_own(model: Stamp, run_file: Stamp, sha256: str, _run: Run, _content: bytes) -> Explanation:
+    return _explain(model, run_file, _run, _content)
+
+
+def _explain(model: Stamp, run_file: Stamp, run: Run, source: Path | bytes) -> Explanation:
+    explainer = _explainer(model, run_file, run)
+    return explainer.explain(classifier(run).load(source))
+
+
+@st.cache_data(show_spinner=False, max_entries=100)
+def _look_at_file(stamp: Stamp) -> Look:
+    return _measured(read_photo(Path(stamp[0])))
+
+
+@st.cache_data(show_spinner=False, max_entries=20, scope="session")
+def _look_at_own(sha256: str, _content: bytes) -> Look:
+    return _measured(_content)
+
+
+def _measured(content: bytes) -> Look:
+    photo = open_photo(content)
+    return Look(thumbnail(content, 1200), *photo.size, len(content), photo_quality(photo))
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _embedded(embeddings: Stamp, samples: Stamp, predictions: Stamp, n_classes: int) -> Embedded:
+    images = runs.read_samples(Path(samples[0]))["image"]
+    unit_rows = normalised(runs.read_embeddings(Path(embeddings[0]), len(images)))
+    table = runs.read_predictions(Path(predictions[0]), n_classes)
+    is_training = table["split"] == "train"
+    # Where there is none, each photo was held out in one fold, and the network has learnt from all of them in the end.
+    learnt = np.flatnonzero(images.isin(table.loc[is_training if is_training.any() else slice(None), "image"]))
+    threshold = unlike_threshold(own_nearest_distances(unit_rows[learnt]))
+    return Embedded(images.to_numpy(dtype=object), unit_rows, learnt, threshold)
 
 
 def positions(run: Run, map_name: str) -> NDArray[np.float64] | None:

@@ -14,6 +14,7 @@ from dashboard.linked import Chosen
 from dashboard.page import escaped
 from dashboard.photo import show_opened
 from dashboard.selection import ORDERS, OUTCOMES, SPLIT_WORDS, Order, Selection, chips, matches
+from dashboard.tables import for_spreadsheet
 
 ANY = "any"
 
@@ -41,8 +42,7 @@ def show_photos(view: Chosen, title: str = "Photos", default_order: Order = "hig
 
 
 def _csv(photos: pd.DataFrame, other: pd.DataFrame | None) -> bytes:
-    table = photos if other is None else photos.join(other, on="image")
-    return table.to_csv(index=False, lineterminator="\n").encode()
+    return for_spreadsheet(photos if other is None else photos.join(other, on="image"))
 
 
 def _order(default: Order) -> Order:

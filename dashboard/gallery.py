@@ -75,6 +75,23 @@ def show_gallery(
         st.rerun()
 
 
+def show_row(run: Run, photos: pd.DataFrame, captions: Sequence[str], key: str) -> None:
+    """Show a few photos, all at once; a click opens one large.
+
+    Args:
+        run: Whose photos they are.
+        photos: Rows of `dashboard.photos.photo_table`.
+        captions: What to write under each photo instead of its confidence and loss.
+        key: Unique on the page.
+    """
+    _grid(
+        data={"items": _items(run, photos, captions), "tiles": "small", "page": 1, "pages": 1},
+        key=key,
+        on_picked_change=lambda: address.go(photo=st.session_state[key].picked),
+        on_turned_change=_nothing,
+    )
+
+
 def _nothing() -> None:
     """Streamlit reports a trigger only where it has something to call."""
 

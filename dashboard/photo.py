@@ -1,20 +1,21 @@
-"""One photo, large: what it is, what the network says of it and why."""
+"""A photo of the dataset, opened over the page that shows it small."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
 from core.evaluation import probability_columns
 from core.images import PhotoError
-from core.runs import Run
+from core.runs import Run, RunError
 from dashboard import address, data
-from dashboard.charts import photo as charts
 from dashboard.linked import Chosen
+from dashboard.neighbours import Neighbours, neighbours_of_photo
 from dashboard.page import escaped
+from dashboard.photo_view import Photo, show_photo
 from dashboard.photos import NO_LABEL
 from dashboard.selection import SPLIT_WORDS
 
@@ -32,80 +33,75 @@ def show_opened(view: Chosen, photos: pd.DataFrame) -> None:
     if not (view.photos["image"] == image).any():
         st.warning(f"This run has no photo {escaped(image)}.")
         return
-    _show_dialog(view, photos["image"].to_numpy())
+    _show_dialog(view, photos["image"].tolist())
 
 
 @st.dialog("Photo", width="large", on_dismiss=lambda: address.go(photo=None))
-def _show_dialog(view: Chosen, images: NDArray[np.object_]) -> None:
+def _show_dialog(view: Chosen, images: list[str]) -> None:
     image = address.params().get("photo", "")
     rows = view.photos[view.photos["image"] == image]
     if rows.empty:  # Closed meanwhile in another step of the browser's history.
         return
-    _show_steps(images, image)
-    picture, words = st.columns([3, 2])
-    with picture:
-        show_large(view.run, image)
-    with words:
-        _show_facts(view.run, rows.iloc[0])
+    index = images.index(image) if image in images else None
+    show_steps(index, len(images), lambda there: address.go(photo=images[there]), "photo", shortcuts=True)
+    show_photo(view.run, _photo(view.run, rows.iloc[0]), "photo")
 
 
-def _show_steps(images: NDArray[np.object_], image: str) -> None:
-    """Previous and next among the photos that are chosen."""
-    found = np.flatnonzero(images == image)
-    n = len(images)
-    index = int(found[0]) if len(found) else None
-
-    def step(by: int) -> None:
-        address.go(photo=str(images[0 if index is None else (index + by) % n]))
-
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.button("Previous", shortcut="Left", disabled=n < 2, key="photo-previous", on_click=step, args=(-1,))
-        st.markdown("not among the chosen" if index is None else f"{index + 1:,} of {n:,}", width="content")
-        st.button("Next", shortcut="Right", disabled=n < 2, key="photo-next", on_click=step, args=(1,))
-
-
-def _show_facts(run: Run, row: "pd.Series[Any]") -> None:
-    st.code(row["image"], language=None)
-    label = int(row["true_label"])
-    true_label = None if label == NO_LABEL else label
-    if row["predicted_label"] != NO_LABEL and np.isfinite(row["confidence"]):
-        values = row[probability_columns(len(run.class_names))].astype(float).tolist()
-        show_prediction(values, run.class_names, "photo-probabilities", true_label)
-    elif true_label is not None:
-        st.markdown(f"labelled **{escaped(run.class_names[true_label])}**")
-    facts = [SPLIT_WORDS.get(str(row["split"]), str(row["split"]))]
-    if np.isfinite(row["loss"]):
-        facts.append(f"loss {row['loss']:.3f}")
-    if np.isfinite(row["width"]):
-        facts.append(f"{row['width']:.0f} x {row['height']:.0f} pixels, {row['bytes'] / 1000:,.0f} kB")
-    if row["problem"]:
-        facts.append(f"{row['problem']}: {row['detail']}")
-    st.caption(escaped(" · ".join(facts)))
-
-
-def show_large(run: Run, image: str) -> None:
-    """Show a photo of the dataset large, or why it cannot be shown."""
-    try:
-        st.image(data.large_photo(data.photo_path(run, image)), width="stretch", alt=image)
-    except PhotoError as error:
-        st.info(f"{escaped(image)} cannot be shown: {escaped(error.detail)}.", icon=":material/broken_image:")
-
-
-def show_prediction(
-    values: Sequence[float], class_names: Sequence[str], key: str, true_label: int | None = None
-) -> None:
-    """Say what the network thinks of a photo, in words and as bars.
+def show_steps(index: int | None, n: int, go: Callable[[int], None], key: str, *, shortcuts: bool) -> None:
+    """Previous and next, round and round.
 
     Args:
-        values: A probability a class.
-        class_names: The K names in index order.
-        key: Unique on the page.
-        true_label: The photo's class, if it is known.
+        index: Place of the photo that is shown among `n`; None where it is not among them.
+        n: Number of photos.
+        go: Called with the place of the photo to be shown.
+        key: What the buttons' keys begin with.
+        shortcuts: Whether the arrow keys do the same.
     """
-    best = max(range(len(values)), key=values.__getitem__)
-    verdict = f"**{escaped(class_names[best])}**, {values[best]:.0%} sure"
-    if true_label is not None:
-        verdict += " ✓" if best == true_label else f", but labelled **{escaped(class_names[true_label])}**"
-    st.markdown(verdict)
-    figure = charts.probabilities(values, class_names, true_label)
-    st.plotly_chart(figure, key=key, config={"displayModeBar": False}, alt=f"Probabilities: {verdict}")
+
+    def step(by: int) -> None:
+        go(0 if index is None else (index + by) % n)
+
+    left, right = ("Left", "Right") if shortcuts else (None, None)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.button("Previous", shortcut=left, disabled=n < 2, key=f"{key}-previous", on_click=step, args=(-1,))
+        st.markdown("not among the chosen" if index is None else f"{index + 1:,} of {n:,}", width="content")
+        st.button("Next", shortcut=right, disabled=n < 2, key=f"{key}-next", on_click=step, args=(1,))
+
+
+def _photo(run: Run, row: "pd.Series[Any]") -> Photo:
+    image, label = row["image"], int(row["true_label"])
+    is_predicted = row["predicted_label"] != NO_LABEL and np.isfinite(row["confidence"])
+    probabilities = row[probability_columns(len(run.class_names))].astype(float).tolist() if is_predicted else []
+    source = _source(run, image)
+    return Photo(
+        name=image,
+        source=source,
+        probabilities=probabilities,
+        true_label=None if label == NO_LABEL else label,
+        neighbours=_neighbours(run, image),
+        facts=tuple(_facts(row)),
+        size=(int(row["width"]), int(row["height"]), int(row["bytes"])) if np.isfinite(row["width"]) else None,
+        path=image if isinstance(source, PhotoError) else str(source),
+    )
+
+
+def _source(run: Run, image: str) -> Path | PhotoError:
+    try:
+        return data.photo_path(run, image)
+    except PhotoError as error:
+        return error
+
+
+def _neighbours(run: Run, image: str) -> Neighbours | str:
+    try:
+        return neighbours_of_photo(run, image)
+    except RunError as error:
+        return str(error)
+
+
+def _facts(row: "pd.Series[Any]") -> Iterator[str]:
+    yield SPLIT_WORDS.get(str(row["split"]), str(row["split"]))
+    if np.isfinite(row["loss"]):
+        yield f"loss {row['loss']:.3f}"
+    if row["problem"]:
+        yield f"{row['problem']}: {row['detail']}"

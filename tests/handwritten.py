@@ -77,6 +77,17 @@ def predict_anew(run: Run, **probabilities: tuple[float, float, float]) -> None:
         table.to_csv(run.path / name, index=False)
 
 
+def write_embeddings(run: Run, angles: dict[str, float]) -> None:
+    """Write what the photos look like to the network: directions in a plane.
+
+    Args:
+        run: From `write_run`.
+        angles: In degrees by the letters that the photos are named with; 0 for the others.
+    """
+    radians = np.radians([angles.get(letter, 0.0) for letter in "abcdefgxy"])
+    np.save(run.path / "embeddings.npy", np.stack([np.cos(radians), np.sin(radians)], axis=1).astype(np.float16))
+
+
 def _run_json(name: str, data: Path) -> dict[str, Any]:
     return {
         "format_version": 1,

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
@@ -40,6 +41,27 @@ def tiles(app: AppTest) -> list[dict[str, str]]:
     """What the galleries of a page were told to show."""
     protos = [element.proto for element in app.main if element.type == "bidi_component"]
     return [item for proto in protos for item in json.loads(proto.json).get("items", [])]
+
+
+def neighbours(app: AppTest) -> list[dict[str, str]]:
+    """The training photos that a page shows as the nearest of the one that is shown large."""
+    return [item for data in _components(app, "-neighbours") for item in data["items"]]
+
+
+def heat_maps(app: AppTest) -> list[dict[str, str]]:
+    """The classes whose heat maps a page was told to show over a photo."""
+    return [panel for data in _components(app, "-heat") for panel in data["panels"]]
+
+
+def _components(app: AppTest, key: str) -> list[dict[str, Any]]:
+    """What components were told, in dialogs too, by the end of their key."""
+    return [json.loads(each.proto.json) for each in app.get("bidi_component") if each.proto.id.endswith(key)]
+
+
+def opened(app: AppTest) -> str:
+    """The path of the photo that is shown large."""
+    (code,) = app.code
+    return str(code.value)
 
 
 def shown(app: AppTest) -> str:

@@ -100,20 +100,6 @@ def test_the_overview_leads_to_the_errors_worst_first_and_to_each_of_them(
     expect(page).not_to_have_url(re.compile("photo="))
 
 
-def test_an_uploaded_photo_is_predicted_as_in_the_table(
-    server: Server, page: Page, data: Path, run_folder: Path
-) -> None:
-    table = pd.read_csv(run_folder / "test_predictions.csv").set_index("image")
-    confidence = float(table["confidence"]["test/20000.jpg"])
-    page.goto(f"{server.url}/predict")
-    wait_for_script(page)
-    (data / "fake.jpg").write_text("no photo")
-    page.locator("input[type=file]").set_input_files([data / "test" / "20000.jpg", data / "fake.jpg"])
-    expect(page.get_by_text(f"{confidence:.0%} sure")).to_be_visible(timeout=60_000)
-    expect(page.get_by_text("Not a photo that can be used")).to_be_visible()
-    assert server.has_tensorflow()
-
-
 def test_a_run_trained_meanwhile_shows_after_a_refresh(server: Server, page: Page, run_folder: Path) -> None:
     page.goto(server.url)
     run_picker = page.get_by_test_id("stSidebar").get_by_role("combobox")

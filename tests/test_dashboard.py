@@ -1,13 +1,11 @@
 """The pages on a run written by hand, without a browser."""
 
-import io
 import json
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from core.runs import Run
 from tests.conftest import make_photo
@@ -177,41 +175,6 @@ def test_photos_are_looked_for_where_the_environment_says(
     assert tiles(open_page("photos", **ERRORS))[0]["src"]
 
 
-def test_predict_answers_for_each_photo_and_names_the_file_that_is_none(
-    trained_run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MASKBOARD_RUNS", str(trained_run.path.parent))
-    picture = io.BytesIO()
-    Image.new("L", (50, 40), 128).save(picture, "PNG")
-    app = open_page("predict")
-    app.file_uploader[0].set_value(
-        [("grey.png", picture.getvalue(), "image/png"), ("text.jpg", b"no photo", "image/jpeg")]
-    ).run(timeout=120)
-    assert not app.exception
-    assert "**grey.png**" in texts(app)
-    assert sum(" sure" in element.value for element in app.markdown) == 1
-    (fault,) = app.error
-    assert "Not a photo that can be used" in fault.value
-
-
-def test_predict_agrees_with_the_table_on_a_test_photo(trained_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MASKBOARD_RUNS", str(trained_run.path.parent))
-    table = (trained_run.path / "test_predictions.csv").read_text().splitlines()
-    _, label, confidence, *_ = next(line for line in table if line.startswith("test/20002.jpg")).split(",")
-    app = open_page("predict")
-    app.segmented_control(key="source").set_value("Test photo").run()
-    app.selectbox(key="test_photo").set_value("test/20002.jpg").run(timeout=120)
-    assert f"**{trained_run.class_names[int(label)]}**, {float(confidence):.0%} sure" in texts(app)
-
-
-def test_a_network_that_cannot_be_loaded_is_named(run: Run) -> None:
-    (run.path / "model.keras").write_text("no network")
-    app = open_page("predict")
-    app.segmented_control(key="source").set_value("Test photo").run(timeout=120)
-    assert not app.exception
-    assert "model.keras" in plain(app.error[0].value)
-
-
 @pytest.mark.parametrize("name", ["predictions.csv", "metrics.json"])
 def test_a_fault_in_the_run_before_is_named_and_spoils_nothing(runs_dir: Path, data: Path, name: str) -> None:
     old = write_run(runs_dir, data, name="old", created="2026-01-01T00:00:00+00:00")
@@ -233,13 +196,3 @@ def test_a_run_on_other_photos_is_not_compared_with(run: Run, runs_dir: Path, tm
 def test_a_link_to_a_run_that_is_gone_says_so(run: Run) -> None:
     (warning,) = open_page("overview", run="gone").warning
     assert "No run **gone** can be read here; this is **first**." in warning.value
-
-
-def test_the_same_photo_uploaded_twice_is_answered_twice(trained_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MASKBOARD_RUNS", str(trained_run.path.parent))
-    picture = io.BytesIO()
-    Image.new("RGB", (50, 40)).save(picture, "PNG")
-    app = open_page("predict")
-    app.file_uploader[0].set_value([("a.png", picture.getvalue(), "image/png")] * 2).run(timeout=120)
-    assert not app.exception
-    assert sum(" sure" in element.value for element in app.markdown) == 2
