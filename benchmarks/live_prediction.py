@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for heat in explanation.heat:
             overlay_png(heat_on_photo(heat, classifier.resize, PHOTO_SIZE, IMAGE_SIZE), PHOTO_SIZE)
 
-    tasks = {"prediction": lambda: classifier.predict([classifier.load(photo)]), "with Grad-CAM": explain}
+    tasks = {"prediction": lambda: classifier.predict_and_embed([classifier.load(photo)]), "with Grad-CAM": explain}
     for task in (bare, *tasks.values()):
         task()  # Warm-up.
     print(machine())
