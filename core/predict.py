@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -63,12 +63,22 @@ class Classifier:
         Raises:
             UserError: If the network is not built as `core.model` builds it.
         """
-        probabilities, embeddings = self._embedding_model.predict_on_batch(np.stack(photos).astype(np.float32))
-        return probabilities, embeddings
+        probabilities, embeddings = self._compiled(np.stack(photos).astype(np.float32))
+        return probabilities.numpy(), embeddings.numpy()
+
+    def prepare(self) -> None:
+        """Compile what `predict_and_embed` runs, so that the first photo does not wait for it.
+
+        Raises:
+            UserError: As there.
+        """
+        _ = self._compiled
 
     @cached_property
-    def _embedding_model(self) -> Any:
+    def _compiled(self) -> Callable[[NDArray[np.float32]], tuple[Any, Any]]:
+        """A function from photos, shape (n, image_size, image_size, 3), to tensors; compiled for every n at once."""
         import keras
+        import tensorflow as tf
 
         if _EMBEDDED_LAYER not in [layer.name for layer in self.model.layers]:
             raise UserError(
@@ -76,7 +86,11 @@ class Classifier:
                 "again."
             )
         feature_map = self.model.get_layer(_EMBEDDED_LAYER).output
-        return keras.Model(self.model.input, [self.model.output, keras.ops.mean(feature_map, axis=(1, 2))])
+        network = keras.Model(self.model.input, [self.model.output, keras.ops.mean(feature_map, axis=(1, 2))])
+        compiled: Callable[[NDArray[np.float32]], tuple[Any, Any]] = tf.function(
+            lambda photos: network(photos, training=False), autograph=False
+        ).get_concrete_function(tf.TensorSpec((None, *self.model.input_shape[1:]), tf.float32))
+        return compiled
 
 
 def load_classifier(run: runs.Run) -> Classifier:

@@ -334,8 +334,7 @@ def _photos(
 @st.cache_resource(show_spinner=False, max_entries=2)
 def _classifier(model: Stamp, run_file: Stamp, _run: Run) -> Classifier:
     classifier = load_classifier(_run)
-    size = classifier.image_size
-    classifier.predict_and_embed([np.zeros((size, size, 3), np.uint8)])  # Compiles it.
+    classifier.prepare()
     return classifier
 
 

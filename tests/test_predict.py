@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -12,7 +14,7 @@ from core import predict
 from core.errors import UserError
 from core.images import PhotoError
 from core.predict import Classifier, find_photos, find_run, load_classifier, main
-from core.runs import Run, read_predictions
+from core.runs import Run, read_embeddings, read_predictions, read_samples
 from tests.conftest import make_photo
 
 Capture = pytest.CaptureFixture[str]
@@ -153,6 +155,26 @@ def test_a_photo_from_memory_is_predicted_as_one_from_disk(classifier: Classifie
     probabilities = classifier.predict([classifier.load(path), classifier.load(path.read_bytes())])
     assert probabilities.shape == (2, 3)
     assert probabilities[0] == pytest.approx(probabilities[1], abs=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_embeddings_are_those_of_the_run_and_come_with_the_same_probabilities(
+    classifier: Classifier, trained_run: Run, tiny_dataset: Path, n: int
+) -> None:
+    images = [f"training/1000{index}.jpg" for index in range(n)]
+    photos = [classifier.load(tiny_dataset / image) for image in images]
+    probabilities, embeddings = classifier.predict_and_embed(photos)
+    assert probabilities == pytest.approx(classifier.predict(photos), abs=1e-6)
+    samples = read_samples(trained_run.path / "samples.csv")
+    kept = read_embeddings(trained_run.path / "embeddings.npy", len(samples))[samples["image"].isin(images)]
+    assert embeddings == pytest.approx(kept.astype(np.float32), rel=1e-3, abs=1e-3)
+
+
+def test_a_network_that_is_not_vgg16_is_refused_where_embeddings_are_wanted() -> None:
+    layers = keras.layers
+    network = keras.Sequential([keras.Input((32, 32, 3)), layers.Flatten(), layers.Dense(3, activation="softmax")])
+    with pytest.raises(UserError, match=r"layer block5_pool, as train\.py saves it; found none"):
+        Classifier(network, ("a", "b", "c"), 32, "squash").prepare()
 
 
 def test_a_file_that_is_no_photo_is_refused(classifier: Classifier) -> None:
