@@ -1,6 +1,6 @@
 """What the network says of a visitor's own photos.
 
-Photos and answers stay in the visitor's session: none of them is written, kept for others or given an address.
+Photos and answers stay in the visitor's session: none of them is written or kept for others.
 """
 
 import hashlib
