@@ -19,7 +19,7 @@ from core.intervals import CONFIDENCE_LEVEL, Interval, paired_interval
 CHANGES = FIXED, BROKEN, STILL_WRONG, STILL_RIGHT = ("fixed", "broken", "still_wrong", "still_right")
 
 # Options that say nothing about how a run was trained.
-_NOT_COMPARED = ("name", "quiet")
+_NOT_COMPARED = ("name", "runs_dir", "quiet")
 _ABSENT = object()
 
 
@@ -269,15 +269,23 @@ def config_differences(configs: Mapping[str, Mapping[str, object]]) -> pd.DataFr
         configs: The `config` of each run's `run.json`, by the run's name.
 
     Returns:
-        A row an option, the index its name, a column a run, texts for reading. What a run is called, and whether it was
-        quiet, are never counted.
+        A row an option, the index its name, a column a run, texts for reading; see `differing_options`.
     """
-    options = dict.fromkeys(option for config in configs.values() for option in config if option not in _NOT_COMPARED)
-    rows = {option: [config.get(option, _ABSENT) for config in configs.values()] for option in options}
-    rows = {option: values for option, values in rows.items() if any(value != values[0] for value in values)}
-    index = pd.Index(list(rows), name="option", dtype="str")
+    rows = differing_options(list(configs.values()))
     texts = [[option_text(value) for value in values] for values in rows.values()]
-    return pd.DataFrame(texts, index=index, columns=list(configs), dtype="str")
+    return pd.DataFrame(
+        texts, index=pd.Index(list(rows), name="option", dtype="str"), columns=list(configs), dtype="str"
+    )
+
+
+def differing_options(configs: Sequence[Mapping[str, object]]) -> dict[str, list[object]]:
+    """The value of each configuration for every option in which they differ; `option_text` makes it text.
+
+    What a run is called, where it was put, and whether it was quiet, are never counted.
+    """
+    options = dict.fromkeys(option for config in configs for option in config if option not in _NOT_COMPARED)
+    rows = {option: [config.get(option, _ABSENT) for config in configs] for option in options}
+    return {option: values for option, values in rows.items() if any(value != values[0] for value in values)}
 
 
 def option_text(value: object) -> str:

@@ -13,7 +13,7 @@ from dashboard.gallery import DEFAULT_ROWS, DEFAULT_TILES, ROWS, TILES, show_gal
 from dashboard.linked import Chosen
 from dashboard.page import escaped
 from dashboard.photo import show_opened
-from dashboard.selection import ORDERS, OUTCOMES, SPLIT_WORDS, Order, Selection, chips, matches
+from dashboard.selection import EVERYTHING, ORDERS, OUTCOMES, SPLIT_WORDS, Order, Selection, chips, matches
 from dashboard.tables import for_spreadsheet
 
 ANY = "any"
@@ -65,17 +65,18 @@ def _show_bar(view: Chosen) -> None:
     words = {} if selection == view.default else chips(selection)
     noun = "photo" if len(view.photos) == 1 else "photos"
     with st.container(horizontal=True, vertical_alignment="center", key="chips"):
+        # First, so that it stays in its place while chips come and go.
+        by_itself = "".join(f" ({text})" for text in chips(view.default).values() if selection == view.default)
+        st.markdown(f"**{n:,}** of {len(view.photos):,} {noun}{escaped(by_itself)}", width="content")
         for field, text in words.items():
             st.button(
                 f"{escaped(text)} ✕", key=f"chip-{field}",
-                on_click=address.select, args=(selection.without(field),),
+                on_click=_take_away, args=(view, field),
             )  # fmt: skip
         if len(words) > 1:
             st.button(
                 "Clear all", key="chip-all", type="tertiary", on_click=address.select, args=(Selection(),)
             )  # fmt: skip
-        by_itself = "".join(f" ({text})" for text in chips(view.default).values() if selection == view.default)
-        st.markdown(f"**{n:,}** of {len(view.photos):,} {noun}{escaped(by_itself)}", width="content")
 
 
 def _show_filters(view: Chosen) -> None:
@@ -127,7 +128,17 @@ def _is_simple(selection: Selection) -> bool:
 
 def _set(view: Chosen, field: str, value: Any) -> None:
     asked = None if value in (ANY, "", None) else value
-    address.select(replace(view.selection, **{field: asked}))
+    address.select(replace(_selection_now(view), **{field: asked}))
+
+
+def _take_away(view: Chosen, field: str) -> None:
+    address.select(_selection_now(view).without(field))
+
+
+def _selection_now(view: Chosen) -> Selection:
+    """What the address says at the time of a click: another one may have come before the page was drawn anew."""
+    now = address.selection()[0]
+    return view.default if now == EVERYTHING else now
 
 
 def _choose_confidence(view: Chosen, percent: tuple[int, int]) -> None:

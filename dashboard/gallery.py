@@ -11,7 +11,7 @@ import streamlit as st
 from core.images import PhotoError
 from core.runs import Run
 from dashboard import address, data
-from dashboard.photos import NO_LABEL
+from dashboard.photos import NO_LABEL, class_name
 
 ROWS = ("24", "60", "120")
 DEFAULT_ROWS = "60"
@@ -143,7 +143,7 @@ def _item(run: Run, row: dict[Any, Any], source: str | PhotoError) -> dict[str, 
     if pd.notna(row.get("predicted_other")):
         answers = {"other run": ("predicted_other", "confidence_other"), "this run": ("predicted_label", "confidence")}
         item["detail"] = "\n".join(
-            f"{which}: {_answer(names[int(row[label])], row[confidence])}"
+            f"{which}: {_answer(class_name(int(row[label]), names), row[confidence])}"
             for which, (label, confidence) in answers.items()
         )
     return item

@@ -92,6 +92,7 @@ def show_chart(figure: go.Figure, key: str, *, alt: str) -> None:
         key: Unique on the page.
         alt: What it shows, for a screen reader.
     """
+    _let_scroll(figure)
     st.plotly_chart(
         figure, key=key, on_select=lambda: _take_click(key), selection_mode="points", config=CHART_CONFIG, alt=alt
     )
@@ -107,7 +108,13 @@ def show_map(figure: go.Figure, key: str, map_name: str, *, alt: str) -> None:
 
 def show_plain_chart(figure: go.Figure, key: str, *, alt: str) -> None:
     """Show a chart that chooses nothing."""
+    _let_scroll(figure)
     st.plotly_chart(figure, key=key, config=CHART_CONFIG, alt=alt)
+
+
+def _let_scroll(figure: go.Figure) -> None:
+    """Leave swipes over a chart to the page: a thumb on a phone must be able to get past it."""
+    figure.update_layout(dragmode=False)
 
 
 def _take_click(key: str) -> None:

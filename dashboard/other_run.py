@@ -2,10 +2,8 @@
 
 import streamlit as st
 
-from core import runs
-from core.config import default_runs_dir
 from core.runs import Run
-from dashboard import address
+from dashboard import address, data
 from dashboard.page import escaped, previous_run, run_label
 
 
@@ -19,7 +17,7 @@ def choose_other(run: Run, needs: str) -> Run | None:
     Returns:
         The other run; None where there is none that could be compared with, after saying why.
     """
-    found, _ = runs.list_runs(default_runs_dir())
+    found, _ = data.list_runs()
     others = {other.name: other for other in found if other.name != run.name}
     if not others:
         st.info("This is the only run so far. Train again to have two to compare.", icon=":material/info:")

@@ -3,6 +3,8 @@
 All pages choose from this table, so that a choice made on one chart means the same photos everywhere.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -50,6 +52,11 @@ def photo_table(
     photos[["problem", "detail"]] = photos[["problem", "detail"]].fillna("")
     photos["name"] = [image.rpartition("/")[2] for image in photos["image"].tolist()]
     return photos.drop(columns=["label"]).sort_values("image", ignore_index=True)
+
+
+def class_name(label: int, class_names: Sequence[str]) -> str:
+    """The name of a class; its number where there is no such class, as a submission changed by hand may say."""
+    return class_names[label] if 0 <= label < len(class_names) else str(label)
 
 
 def is_right(photos: pd.DataFrame) -> "pd.Series[bool]":

@@ -5,7 +5,7 @@ the run has been trained again. Every field has one spelling, the one in the add
 
     split=val  fold=2  true=nobody  predicted=everybody  outcome=wrong  confidence=0.6-0.7  name=beach
     problem=duplicate  shape=612x408  ratio=1.41-1.54  map=pca  area=0.1,0.2;0.4,0.2;0.3,0.5
-    with=OTHER-RUN  change=fixed
+    with=OTHER-RUN  change=fixed (or test_differs: test photos that the other run puts into another class)
 
 Ranges hold their lower bound and not their upper one, so that the bins of a histogram share no photo; a range of
 confidence up to 1 holds 1 too.

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from core.config import PROJECT_DIR
 
 
-def open_page(name: str, **query: str) -> AppTest:
+def open_page(name: str, /, **query: str) -> AppTest:
     """Open a page of the dashboard on the runs that the environment names.
 
     Args:

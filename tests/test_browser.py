@@ -10,16 +10,21 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from core.config import DEFAULT_CLASS_NAMES, PROJECT_DIR
+from core.config import PROJECT_DIR
 from tests.browser import wait_for_script
 from tests.conftest import make_dataset
 from tests.server import Server, dashboard_server
 
 pytestmark = pytest.mark.browser
 
-PAGES = {"": "Overview", "data": "Data", "training": "Training", "evaluation": "Evaluation", "errors": "Errors"}
+PAGES = {
+    "": "Overview",
+    **{
+        name: name.capitalize() for name in ("data", "training", "evaluation", "photos", "map", "compare", "submission")
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -73,41 +78,26 @@ def test_looking_around_brings_no_tensorflow(server: Server, page: Page) -> None
     assert not server.has_tensorflow()
 
 
-def test_a_click_on_a_cell_of_the_matrix_leads_to_its_photos(
+def test_the_overview_leads_to_the_errors_worst_first_and_to_each_of_them(
     server: Server, page: Page, validation: pd.DataFrame
 ) -> None:
     wrong = validation[validation["true_label"] != validation["predicted_label"]]
-    true, predicted = wrong[["true_label", "predicted_label"]].iloc[0].astype(int).tolist()
-    images = set(wrong[(wrong["true_label"] == true) & (wrong["predicted_label"] == predicted)]["image"])
-    page.goto(f"{server.url}/evaluation")
-    wait_for_script(page)
-    matrix = page.locator(".nsewdrag").first
-    matrix.scroll_into_view_if_needed()
-    box = matrix.bounding_box()
-    assert box is not None
-    x, y = box["x"] + box["width"] * (predicted + 0.5) / 3, box["y"] + box["height"] * (true + 0.5) / 3
-    page.mouse.move(x, y)
-    page.wait_for_timeout(300)  # Plotly looks for the point under the pointer before it takes a click.
-    page.mouse.click(x, y)
-    expect(page.locator("button.tile")).to_have_count(len(images))
-    assert {tile.get_attribute("title") for tile in page.locator("button.tile").all()} == images
-    expect(page).to_have_url(re.compile(r"true=\w+&predicted=\w+"))
-
-
-def test_a_photo_opens_large_and_the_arrow_keys_go_on(server: Server, page: Page, validation: pd.DataFrame) -> None:
-    wrong = validation[validation["true_label"] != validation["predicted_label"]]
-    first, second = wrong.sort_values(["loss", "image"], ascending=[False, True])["image"].head(2)
-    page.goto(f"{server.url}/errors")
+    worst = wrong.sort_values(["loss", "image"], ascending=[False, True])["image"].tolist()
+    page.goto(server.url)
+    page.get_by_text(f"Look at the {len(wrong)} held-out photos that were got wrong").click()
+    expect(page.locator("button.tile")).to_have_count(len(wrong))
+    assert [tile.get_attribute("title") for tile in page.locator("button.tile").all()] == worst
     page.locator("button.tile").first.click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text(first)).to_be_visible()
+    expect(dialog.get_by_text(worst[0])).to_be_visible()
     expect(dialog.get_by_role("img").first).to_be_visible()
     page.keyboard.press("ArrowRight")
-    expect(dialog.get_by_text(second)).to_be_visible()
+    expect(dialog.get_by_text(worst[1])).to_be_visible()
     page.keyboard.press("ArrowLeft")
-    expect(dialog.get_by_text(first)).to_be_visible()
+    expect(dialog.get_by_text(worst[0])).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
+    expect(page).not_to_have_url(re.compile("photo="))
 
 
 def test_a_run_trained_meanwhile_shows_after_a_refresh(server: Server, page: Page, run_folder: Path) -> None:
@@ -121,23 +111,6 @@ def test_a_run_trained_meanwhile_shows_after_a_refresh(server: Server, page: Pag
     page.reload()
     expect(run_picker).to_have_value(re.compile("^tiny-again ·"))
     shutil.rmtree(again)
-
-
-def test_a_copied_link_names_its_run_and_opens_the_same_photos(
-    server: Server, browser: Browser, page: Page, validation: pd.DataFrame
-) -> None:
-    wrong = validation[validation["true_label"] != validation["predicted_label"]]
-    label = int(wrong["true_label"].iloc[0])
-    n = int((wrong["true_label"] == label).sum())
-    name = DEFAULT_CLASS_NAMES[label]
-    page.goto(f"{server.url}/errors")
-    page.get_by_role("radio", name=f"{name} · {n}").first.click()
-    expect(page.locator("button.tile")).to_have_count(n)
-    expect(page).to_have_url(re.compile(rf"(?=.*run=tiny)(?=.*true={name})"))
-    elsewhere = browser.new_page()
-    elsewhere.goto(page.url)
-    expect(elsewhere.locator("button.tile")).to_have_count(n)
-    elsewhere.close()
 
 
 def test_the_links_of_the_overview_keep_the_run(server: Server, page: Page) -> None:

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from core.config import PROJECT_DIR
+from core.processes import this_process
 from tests.browser import wait_for_script
 from tests.conftest import make_dataset
 from tests.handwritten import write_run
@@ -102,14 +103,14 @@ def test_a_training_that_is_killed_is_shown_as_died_within_ten_seconds(
 
 
 def test_a_page_that_waits_for_a_file_becomes_the_real_one_by_itself(
-    server: Server, page: Page, data: Path, runs_dir: Path
+    server: Server, page: Page, tmp_path: Path, runs_dir: Path
 ) -> None:
-    with training(data, runs_dir, epochs=150) as process:
-        until((runs_dir / "tiny" / "run.json").exists)
-        page.goto(server.url)
-        expect(page.get_by_text("has not got as far as")).to_be_visible()
-        expect(page.get_by_role("link", name="Watch it train")).to_be_visible()
-        assert process.wait(timeout=300) == 0
+    run = write_run(runs_dir, tmp_path / "photos", state="running", **this_process())
+    metrics = (run.path / "metrics.json").rename(tmp_path / "metrics.json")
+    page.goto(server.url)
+    expect(page.get_by_text("has not got as far as metrics.json yet")).to_be_visible()
+    expect(page.get_by_role("link", name="Watch it train")).to_be_visible()
+    metrics.rename(run.path / "metrics.json")
     expect(page.get_by_test_id("stMetric").filter(has_text="Accuracy")).to_be_visible(timeout=10_000)
 
 

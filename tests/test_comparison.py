@@ -15,8 +15,10 @@ from core.comparison import (
     changes_per_class,
     compare,
     config_differences,
+    differing_options,
     mcnemar_exact,
     paired_figures,
+    replaced_images,
 )
 from core.errors import UserError
 from core.evaluation import predictions_table
@@ -118,6 +120,13 @@ def test_runs_without_a_common_photo_have_nothing_to_compare(before: Photos) -> 
     assert accuracy_difference(comparison) is None
     assert paired_figures(comparison, 3) == []
     assert changes_per_class(comparison, "xyz")["n_images"].tolist() == [0, 0, 0]
+
+
+def test_photos_that_share_their_name_only_are_told_by_their_content() -> None:
+    before = pd.DataFrame({"image": ["a.jpg", "b.jpg", "gone.jpg"], "sha256": ["1", "2", "3"]})
+    after = pd.DataFrame({"image": ["new.jpg", "b.jpg", "a.jpg"], "sha256": ["3", "9", "1"]})
+    assert replaced_images(before, after) == ["b.jpg"]
+    assert replaced_images(before, before) == []
 
 
 def test_runs_of_other_classes_cannot_be_compared() -> None:
@@ -254,6 +263,10 @@ def test_the_p_value_is_the_binomial_tests(n_fixed: int, n_broken: int) -> None:
 
 
 # --- options ---------------------------------------------------------------------------------------------------------
+
+
+def test_where_a_run_was_put_is_no_difference() -> None:
+    assert differing_options([{"runs_dir": "/a", "name": "old"}, {"runs_dir": "/b", "name": "new"}]) == {}
 
 
 def test_only_the_options_that_differ_are_listed() -> None:

@@ -1,25 +1,18 @@
 """The page Training on runs written by hand, without a browser."""
 
 import json
-import os
-import socket
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.processes import this_process
 from core.runs import Run
 from tests.handwritten import write_run
 from tests.pages import address, open_page, texts
 
-ALIVE = {
-    "state": "running",
-    "host": socket.gethostname(),
-    "pid": os.getpid(),
-    "process_started": psutil.Process().create_time(),
-}
+ALIVE: dict[str, Any] = {"state": "running", **this_process()}
 DEAD = ALIVE | {"process_started": 1.0}
 PROGRESS = {"stage": "head", "done": 3, "total": 10, "seconds": 6.0}
 
@@ -67,7 +60,7 @@ def test_a_running_run_shows_how_far_it_is_and_its_best_epoch(runs_dir: Path, da
     assert in_sidebar.proto.text.startswith("Training now")
     assert in_sidebar.proto.value == on_page.proto.value == 30
     assert metrics(app) == {
-        "Best epoch": "2 of 3", "Validation loss": "0.900", "Validation accuracy": "50.0%",
+        "Best epoch": "2 of 3", "val_loss": "0.900", "val_accuracy": "50.0%",
     }  # fmt: skip
     assert app.metric[0].delta == "training the head"
 
@@ -79,7 +72,7 @@ def test_epochs_that_are_added_show_with_the_next_look(runs_dir: Path, data: Pat
     history.write_text(history.read_text() + "fine_tune,-1,0,0.4,0.9,0.0005,0.75,0.001,0.3\n")
     app.run()
     assert metrics(app)["Best epoch"] == "4 of 4"
-    assert metrics(app)["Validation loss"] == "5e-04"
+    assert metrics(app)["val_loss"] == "5e-04"
     assert app.metric[0].delta == "fine-tuning"
 
 

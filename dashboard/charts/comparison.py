@@ -49,7 +49,7 @@ def changes_by_class(counts: pd.DataFrame, chosen: pd.DataFrame, other: str) -> 
                 hovertemplate=f"%{{y}}: %{{customdata[1]:,}} of %{{customdata[2]:,}} photos {CHANGE_NAMES[change]}"
                 "<extra></extra>",
             )  # fmt: skip
-    figure.update_xaxes(title="photos", rangemode="tozero", tickformat=",d")
+    figure.update_xaxes(title="photos", rangemode="tozero", dtick=1 if counts["n_images"].max() < 6 else None)
     figure.update_yaxes(autorange="reversed", type="category")
     figure.update_layout(barmode="stack", height=150 + 50 * len(names), **legend_on_top())
     return figure

@@ -81,7 +81,7 @@ def show_figures(figures: list[PairedFigure], other: Run) -> None:
             )  # fmt: skip
             low, high = figure.interval
             ends = f"{change_text(low, form)} to {change_text(high, form)}{unit}"
-            interval = "one photo is too few for an interval" if math.isinf(low) else f"95 % interval {ends}"
+            interval = "one photo is too few for an interval" if math.isinf(low) else f"difference, 95 %: {ends}"
             st.caption(f"{escaped(other.name)}: {form.format(figure.before)}  \n{interval}")
             st.markdown(verdict(figure, more_is_better))
 
@@ -131,6 +131,7 @@ def show_curves(run: Run, other: Run) -> None:
         show_plain_chart(
             training.curves(histories, "accuracy"), "curves-accuracy", alt="Accuracy of both runs over epochs"
         )  # fmt: skip
+    st.caption("Training dotted, validation solid. The star marks the epoch whose weights were kept.")
 
 
 def show_changes(view: Chosen, other: Run, comparison: Comparison) -> None:

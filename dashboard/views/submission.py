@@ -1,8 +1,8 @@
 """Is the file to hand in as it must be, and which of its answers are doubtful?"""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -16,6 +16,7 @@ from dashboard.filters import show_photos
 from dashboard.linked import Chosen, choose_photos, show_chart, toggle
 from dashboard.other_run import choose_other
 from dashboard.page import escaped, open_page
+from dashboard.photos import class_name
 from dashboard.selection import TEST_DIFFERS, Selection
 
 HOW_TO_READ = (
@@ -81,7 +82,7 @@ def show_differences(view: Chosen, other: Run) -> None:
         type="primary" if is_chosen else "secondary", help="Show these photos below", disabled=differing.empty,
     )  # fmt: skip
     if len(differing):
-        table = difference_table(differing, run, other)
+        table = difference_table(differing, run.class_names)
         st.dataframe(
             table, hide_index=True, column_config={"sure": _PERCENT, "sure ": _PERCENT},
             height="auto" if len(table) <= 6 else 250, alt="Test photos that the two files put into different classes",
@@ -90,22 +91,21 @@ def show_differences(view: Chosen, other: Run) -> None:
 
 def both_text(run: Run, other: Run, found: SubmissionDifferences) -> str:
     """Which photos can be compared."""
-    parts = [f"**{found.n_both:,}** test photos are in both files."]
+    parts = [f"Test photos in both files: **{found.n_both:,}**"]
     for n, each in ((found.n_only_here, run), (found.n_only_there, other)):
         if n:
-            parts.append(f"{n:,} are in that of {escaped(each.name)} only.")
-    return " ".join(parts)
+            parts.append(f"in that of {escaped(each.name)} only: {n:,}")
+    return "; ".join(parts) + "."
 
 
-def difference_table(differing: pd.DataFrame, run: Run, other: Run) -> pd.DataFrame:
+def difference_table(differing: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
     """A row a photo: its name, the class that each run puts it into, and how sure it is."""
-    names = np.array(run.class_names, dtype=object)
     return pd.DataFrame(
         {
             "photo": differing["name"],
-            run.name: names[differing["category"]],
+            "this run": [class_name(label, class_names) for label in differing["category"]],
             "sure": 100 * differing["confidence"].where(differing["predicted_label"] == differing["category"]),
-            other.name: names[differing["predicted_other"]],
+            "other run": [class_name(label, class_names) for label in differing["predicted_other"]],
             "sure ": 100 * differing["confidence_other"],
         }
     )

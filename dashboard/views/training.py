@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from core import runs
-from core.comparison import config_differences
+from core.comparison import differing_options, option_text
 from core.config import flag
 from core.runs import Run, RunError
 from dashboard import address, data
@@ -102,7 +102,7 @@ def show_status(folder: Path) -> None:
 def show_best(found: Summary) -> None:
     """The figures of the best epoch."""
     best = found.best
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True):
         if best is None:
             st.metric("Best epoch", "none", f"of {found.epochs}", delta_color="off", delta_arrow="off", width="content")
             return
@@ -111,8 +111,8 @@ def show_best(found: Summary) -> None:
             "Best epoch", f"{best.number} of {found.epochs}", where, delta_color="off", delta_arrow="off",
             help="The one with the lowest validation loss; its weights are kept.", width="content",
         )  # fmt: skip
-        st.metric("Validation loss", loss_text(best.val_loss), width="content")
-        st.metric("Validation accuracy", f"{best.val_accuracy:.1%}", width="content")
+        st.metric("val_loss", loss_text(best.val_loss), width="content")
+        st.metric("val_accuracy", f"{best.val_accuracy:.1%}", width="content")
 
 
 def loss_text(loss: float) -> str:
@@ -169,7 +169,7 @@ def run_table(found: Sequence[Run]) -> pd.DataFrame:
     """A row a run: its state, its best epoch, what it took, and the options in which the runs differ."""
     summaries = [data.history_summary(run) for run in found]
     bests = [summary.best if summary else None for summary in summaries]
-    figures = pd.DataFrame(
+    return pd.DataFrame(
         {
             "run": [run.name for run in found],
             "state": [run.state for run in found],
@@ -181,22 +181,20 @@ def run_table(found: Sequence[Run]) -> pd.DataFrame:
             "val_accuracy": [best.val_accuracy if best else None for best in bests],
             "epochs": pd.array([summary.epochs if summary else None for summary in summaries], dtype="Int64"),
             "seconds": [round(summary.seconds, 1) if summary else None for summary in summaries],
+            **option_columns([run.info["config"] for run in found]),
         }
     )
-    return pd.concat([figures, differing_options({run.name: run.info["config"] for run in found})], axis=1)
 
 
-def differing_options(configs: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """A row a run, a column an option in which they differ, spelt as on the command line.
+def option_columns(configs: Sequence[Mapping[str, object]]) -> dict[str, list[object]]:
+    """The options in which runs differ, spelt as on the command line: the value of each run.
 
     What is a number in every run stays one, so that it is sorted as one; the rest is text.
     """
-    texts = config_differences(configs).T.reset_index(drop=True)
-    for option in map(str, texts):
-        values = [config.get(option) for config in configs.values()]
-        if all(type(value) in (int, float) for value in values):
-            texts[option] = values
-    return texts.rename(columns=flag)
+    return {
+        flag(option): values if all(type(value) in (int, float) for value in values) else list(map(option_text, values))
+        for option, values in differing_options(configs).items()
+    }
 
 
 def show_table(shown: str) -> None:
