@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -53,11 +54,26 @@ def n_epochs(page: Page) -> int:
     return int(page.evaluate(f"{curve}?.length ?? 0"))
 
 
+def n_rows(runs_dir: Path) -> int:
+    """How many epochs the run has written down."""
+    history = runs_dir / "tiny" / "history.csv"
+    return len(history.read_text().splitlines()) - 1 if history.exists() else 0
+
+
+@contextlib.contextmanager
+def held_after(n: int, process: "subprocess.Popen[bytes]", runs_dir: Path) -> Iterator[None]:
+    """Let a training stand still as soon as it has written down n epochs."""
+    until(lambda: n_rows(runs_dir) >= n)
+    psutil.Process(process.pid).suspend()
+    yield
+    psutil.Process(process.pid).resume()
+
+
 def until(is_so: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.1)
+        time.sleep(0.01)
 
 
 def state(page: Page) -> Locator:
@@ -71,21 +87,24 @@ def test_a_newcomer_sees_the_run_appear_its_curves_grow_and_its_end(
     page.goto(f"{server.url}/training")
     expect(page.get_by_text("No run yet")).to_be_visible()
     expect(page.get_by_text("python train.py --demo").first).to_be_visible()
-    with training(data, runs_dir, epochs=250) as process:
+    page.evaluate("window.sameDocument = true")
+    bar = page.get_by_test_id("stSidebar").get_by_test_id("stProgress")
+    best = page.get_by_test_id("stMetricValue").first
+    with training(data, runs_dir, epochs=100) as process:
         expect(state(page)).to_contain_text("running", timeout=60_000)
-        until(lambda: n_epochs(page) > 0)
-        page.evaluate("window.sameDocument = true")
-        sidebar = page.get_by_test_id("stSidebar").get_by_test_id("stProgress")
-        best = page.get_by_test_id("stMetricValue").first
-        points, said, figures = n_epochs(page), sidebar.inner_text(), best.inner_text()
-        until(lambda: n_epochs(page) > points)
-        expect(sidebar).not_to_have_text(said)
-        expect(best).not_to_have_text(figures)
+        for n in (1, 12):
+            with held_after(n, process, runs_dir):  # So that the page can be read while the run trains.
+                until(lambda: n_epochs(page) == n_rows(runs_dir))
+                expect(best).to_have_text(re.compile(rf"\d+ of {n_rows(runs_dir)}"))
+                expect(state(page)).to_contain_text("running")
+                said = bar.inner_text()
+                assert "training the head" in said
+        until(lambda: bar.all_inner_texts() != [said])
         assert process.wait(timeout=300) == 0
     expect(state(page)).to_contain_text("finished", timeout=10_000)
     expect(page.get_by_test_id("stSidebar").get_by_role("combobox")).to_have_value(re.compile(r"tiny · \d"))
     expect(page.get_by_test_id("stProgress")).to_have_count(0)
-    until(lambda: n_epochs(page) == 250)
+    until(lambda: n_epochs(page) == 100)
     assert page.evaluate("window.sameDocument"), "the page was loaded anew"
 
 

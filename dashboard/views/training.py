@@ -211,7 +211,6 @@ def show_table(shown: str) -> None:
     chosen = {"selection": {"rows": [names.index(shown)] if shown in names else []}}
     bound = address.bound("runs", chosen, open_run)
     st.subheader("All runs", anchor=False)
-    st.caption("A column's menu sorts by it; the box before a run opens it.")
     st.dataframe(
         run_table(found), hide_index=True, height="auto" if len(found) <= 10 else 388,
         key=bound["key"], on_select=bound["on_change"], selection_mode="single-row",
@@ -226,6 +225,8 @@ def show_table(shown: str) -> None:
             "--weights": st.column_config.TextColumn(width="small"),
         },
     )  # fmt: skip
+    # Below, since a phone shows the table's buttons above it.
+    st.caption("A column's menu sorts by it; the box before a run opens it.")
 
 
 def main() -> None:
