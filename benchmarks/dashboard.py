@@ -2,7 +2,7 @@
 
 In a real Chromium, without a network: process start, first page, page turns of the gallery beside those of the usual
 `st.columns` with `st.image` on the same photos, and the rerun of every page after a choice. Medians and 95th
-percentiles; bytes and messages of a page turn are those that come over the websocket.
+percentiles. Both share the machine's processors, so each page's script is measured alone too. Bytes and messages of a page turn are those that come over the websocket.
 """
 
 import argparse
@@ -19,9 +19,11 @@ from playwright.sync_api import Browser, Page, WebSocket, sync_playwright
 
 from benchmarks.large_run import make_run
 from benchmarks.measure import WORK_DIR, machine
+from tests.pages import open_page
 from tests.server import COMMAND, dashboard_server
 
 PAGES = ("", "data", "training", "evaluation", "photos", "map", "compare", "submission")
+OUTCOMES = ("wrong", "right")
 _TIMEOUT = 120_000
 # Every picture of the grid is there, and the first is another one than before.
 _TURNED = """before => {
@@ -158,7 +160,7 @@ def measure_usual_turns(photos: Path, runs_dir: Path, browser: Browser, n_action
 
 
 def measure_reruns(url: str, browser: Browser, n_actions: int) -> None:
-    """From the message that asks for a rerun to the last one that answers it: the server's part of every choice."""
+    """From the message that asks for a rerun to the last one that answers it, while the browser draws beside it."""
     for name in PAGES:
         page, traffic = new_page(browser)
         page.goto(f"{url}/{name}")
@@ -169,9 +171,23 @@ def measure_reruns(url: str, browser: Browser, n_actions: int) -> None:
         page.context.close()
 
 
+def measure_scripts(runs_dir: Path, n_actions: int) -> None:
+    """The script of each page alone, run by Streamlit's own harness: no browser takes the processor meanwhile."""
+    os.environ["MASKBOARD_RUNS"] = str(runs_dir)
+    for name in PAGES:
+        app = open_page(name or "overview")
+        seconds = []
+        for number in range(n_actions):
+            app.query_params["outcome"] = OUTCOMES[number % 2]
+            started = time.perf_counter()
+            app.run()
+            seconds.append(time.perf_counter() - started)
+        print(f"  script of {name or 'overview':12}             {summary(seconds)}", flush=True)
+
+
 def _choose(page: Page, traffic: Traffic, number: int) -> float:
     """Another choice in the address, as a click on a chart makes it; the browser's own step does it on every page."""
-    outcome = ("wrong", "right")[number % 2]
+    outcome = OUTCOMES[number % 2]
     traffic.reset()
     page.evaluate(
         """outcome => {
@@ -210,6 +226,7 @@ def _measure(runs_dir: Path, n_photos: int, browser: Browser, n_actions: int) ->
     with dashboard_server(runs_dir) as server:
         ours = measure_turns(server.url, browser, n_actions)
         measure_reruns(server.url, browser, n_actions)
+    measure_scripts(runs_dir, n_actions)
     usual = measure_usual_turns(WORK_DIR / f"names-{n_photos}" / "training", runs_dir, browser, n_actions)
     print(f"  page turn against the usual way    {np.median(usual) / np.median(ours):6.1f} times as fast", flush=True)
 

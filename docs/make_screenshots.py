@@ -1,6 +1,6 @@
 """Make the README's pictures anew: python -m docs.make_screenshots [--runs-dir DIR].
 
-They show the demo: drawn photos, two trainings of it. Takes a few minutes and a Chromium; the pictures go to
+They show the demo, drawn photos and random weights. Takes a few minutes and a Chromium; the pictures go to
 `docs/images/`.
 """
 
@@ -31,11 +31,10 @@ _N_COLOURS = 128
 
 
 def train(runs_dir: Path) -> None:
-    """Two runs of the demo, so that there is something to compare."""
-    for name, *options in (("first",), ("wider", "--hidden-units", "512")):
-        if not (runs_dir / name).is_dir():
-            command = [sys.executable, "train.py", "--demo", "--runs-dir", str(runs_dir), "--name", name, *options]
-            subprocess.run(command, cwd=PROJECT_DIR, check=True)
+    """A run of the demo, unless there is one."""
+    if not (runs_dir / "demo").is_dir():
+        command = [sys.executable, "train.py", "--demo", "--runs-dir", str(runs_dir), "--name", "demo"]
+        subprocess.run(command, cwd=PROJECT_DIR, check=True)
 
 
 def take(page: Page, address: str, awaited: str) -> bytes:
