@@ -2,7 +2,8 @@
 
 In a real Chromium, without a network: process start, first page, page turns of the gallery beside those of the usual
 `st.columns` with `st.image` on the same photos, and the rerun of every page after a choice. Medians and 95th
-percentiles. Both share the machine's processors, so each page's script is measured alone too. Bytes and messages of a page turn are those that come over the websocket.
+percentiles. Browser and server share the machine's processors, so each page's script is measured alone too. Bytes and
+messages of a page turn are those that come over the websocket.
 """
 
 import argparse
