@@ -414,7 +414,8 @@ def positions(run: Run, map_name: str) -> NDArray[np.float64] | None:
         source = run.path / runs.PROJECTION_FILE
     if source is None or not source.is_file():
         return None
-    return _positions(_stamp(source), _stamp(run.path / runs.SAMPLES_FILE), photos(run)["image"])
+    samples, problems = _stamp(run.path / runs.SAMPLES_FILE), _stamp(run.path / runs.PROBLEMS_FILE)
+    return _positions(_stamp(source), samples, problems, photos(run)["image"])
 
 
 def compute_tsne(run: Run, on_progress: Callable[[float], object]) -> None:
@@ -452,13 +453,16 @@ def _digest(stamp: Stamp) -> str:
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
-def _positions(source: Stamp, samples: Stamp, _images: "pd.Series[str]") -> NDArray[np.float64]:
+def _positions(source: Stamp, samples: Stamp, problems: Stamp, _images: "pd.Series[str]") -> NDArray[np.float64]:
     path = Path(source[0])
     if path.suffix == ".csv":
         places = runs.read_projection(path).set_index("image")[["x", "y"]]
     else:
         images = runs.read_samples(Path(samples[0]))["image"]
-        places = pd.DataFrame(np.load(path, allow_pickle=False), index=images, columns=["x", "y"])
+        try:
+            places = pd.DataFrame(np.load(path, allow_pickle=False), index=images, columns=["x", "y"])
+        except (OSError, ValueError, EOFError) as error:
+            raise RunError(f"Expected a place for each photo in {path}; {error}. Delete that file.") from None
     return unit_square(places.reindex(_images).to_numpy(dtype=np.float64))
 
 

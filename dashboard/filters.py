@@ -16,7 +16,8 @@ from dashboard.photo import show_opened
 from dashboard.selection import EVERYTHING, ORDERS, OUTCOMES, SPLIT_WORDS, Order, Selection, chips, matches
 from dashboard.tables import for_spreadsheet
 
-ANY = "any"
+# No class can be called that.
+ANY = ""
 
 
 def show_photos(view: Chosen, title: str = "Photos", default_order: Order = "highest loss") -> None:
@@ -107,7 +108,7 @@ def _choose(view: Chosen, field: str, label: str, options: Sequence[Any], words:
     chosen = getattr(view.selection, field)
     offered = [ANY, *options, *([chosen] if chosen is not None and chosen not in options else [])]
     st.pills(
-        label, offered, required=True, format_func=lambda value: ANY if value == ANY else words(value),
+        label, offered, required=True, format_func=lambda value: "any" if value == ANY else escaped(words(value)),
         **address.bound(f"filter-{field}", ANY if chosen is None else chosen, lambda value: _set(view, field, value)),
     )  # fmt: skip
 
@@ -115,19 +116,16 @@ def _choose(view: Chosen, field: str, label: str, options: Sequence[Any], words:
 def _counted(view: Chosen, field: str) -> Any:
     """A class with the number of photos that choosing it would show."""
     others = replace(view.selection, **{field: None})
-    pool = view.photos[matches(others, view.photos, view.run.class_names)] if _is_simple(others) else view.chosen
-    column = pool["true_label" if field == "true" else "predicted_label"].to_numpy()
+    changes = None if view.other is None else view.other["change"]
+    mask = matches(others, view.photos, view.run.class_names, view.positions, changes)
+    column = view.photos["true_label" if field == "true" else "predicted_label"].to_numpy()[mask]
     counts = np.bincount(column[column >= 0], minlength=len(view.run.class_names))
     numbers = dict(zip(view.run.class_names, counts, strict=True))
     return lambda name: f"{name} · {numbers[name]:,}" if name in numbers else name
 
 
-def _is_simple(selection: Selection) -> bool:
-    return selection.area is None and selection.change is None
-
-
 def _set(view: Chosen, field: str, value: Any) -> None:
-    asked = None if value in (ANY, "", None) else value
+    asked = None if value in (ANY, None) else value
     address.select(replace(_selection_now(view), **{field: asked}))
 
 

@@ -9,19 +9,27 @@ export default function (component) {
   // What the keyboard did last, so that the page that it turned to is entered at the right end.
   grid.entry ??= NOWHERE;
 
-  const tiles = data.items.map((item) => tile(item, () => setTriggerValue("picked", item.name)));
+  const open = (item) => {
+    grid.opened = item.name;
+    setTriggerValue("picked", item.name);
+  };
+  const tiles = data.items.map((item) => tile(item, () => open(item)));
   grid.dataset.tiles = data.tiles;
   grid.setAttribute("aria-label", `Photos, page ${data.page} of ${data.pages}. Arrow keys move, Enter opens.`);
   grid.replaceChildren(...tiles);
+  const opened = data.items.findIndex((item) => item.name === grid.opened);
 
   const focus = (index) => {
     tiles.forEach((each, place) => (each.tabIndex = place === index ? 0 : -1));
     tiles[index].focus();
   };
-  tiles.forEach((each, place) => (each.tabIndex = place === 0 ? 0 : -1));
+  tiles.forEach((each, place) => (each.tabIndex = place === Math.max(opened, 0) ? 0 : -1));
   if (grid.entry !== NOWHERE) {
     focus(grid.entry === "start" ? 0 : tiles.length - 1);
     grid.entry = NOWHERE;
+  } else if (opened >= 0 && document.activeElement === document.body && !document.querySelector("[role=dialog]")) {
+    tiles[opened].focus({ preventScroll: true }); // The photo was closed: the keyboard goes on where it was.
+    grid.opened = undefined;
   }
 
   const turn = (by) => {

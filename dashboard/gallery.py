@@ -98,7 +98,7 @@ def _nothing() -> None:
 
 def _turn(key: str, n_pages: int) -> None:
     turned = cast(int, st.session_state[key].turned)
-    _go_to_page(min(max(_page_asked() + turned, 1), n_pages))
+    _go_to_page(min(max(min(_page_asked(), n_pages) + turned, 1), n_pages))
 
 
 def _go_to_page(page: int) -> None:

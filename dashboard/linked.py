@@ -37,6 +37,7 @@ class Chosen:
         faults: What in the address could not be followed, a line each.
         default: What the page shows where the address asks for no photos.
         other: What another run says of photos; see `dashboard.data.changes`.
+        positions: Their places on the map that the selection names; see `dashboard.data.positions`.
     """
 
     run: Run
@@ -46,6 +47,7 @@ class Chosen:
     faults: tuple[str, ...] = ()
     default: Selection = EVERYTHING
     other: pd.DataFrame | None = None
+    positions: NDArray[np.float64] | None = None
 
     @cached_property
     def chosen(self) -> pd.DataFrame:
@@ -70,9 +72,13 @@ def choose_photos(run: Run, default: Selection = EVERYTHING) -> Chosen:
         selection = default
     positions = other = None
     if selection.map is not None:
-        positions = data.positions(run, selection.map)
-        if positions is None:
-            faults.append("This run has no such map yet, so the area on it chooses no photo.")
+        try:
+            positions = data.positions(run, selection.map)
+        except UserError as error:
+            faults.append(f"The area on the map chooses no photo. {error}")
+        else:
+            if positions is None:
+                faults.append("This run has no such map yet, so the area on it chooses no photo.")
     if selection.with_run is not None:
         try:
             before = data.find_run(selection.with_run)
@@ -81,7 +87,7 @@ def choose_photos(run: Run, default: Selection = EVERYTHING) -> Chosen:
             faults.append(f"{selection.with_run} cannot be compared with. {error}")
     changes = None if other is None else other["change"]
     mask = matches(selection, photos, run.class_names, positions, changes)
-    return Chosen(run, photos, selection, mask, tuple(faults), default, other)
+    return Chosen(run, photos, selection, mask, tuple(faults), default, other, positions)
 
 
 def show_chart(figure: go.Figure, key: str, *, alt: str) -> None:
@@ -121,7 +127,7 @@ def _take_click(key: str) -> None:
     points = st.session_state[key]["selection"]["points"]
     if not points:  # The chart was drawn anew, which lets go of what plotly has selected; the address has not changed.
         return
-    query = points[0]["customdata"]
+    query = points[-1]["customdata"]  # With the shift key the ones before are in the list too.
     toggle(dict(parse_qsl(query if isinstance(query, str) else query[0])))
 
 

@@ -42,16 +42,23 @@ def _show_dialog(view: Chosen, images: list[str]) -> None:
     rows = view.photos[view.photos["image"] == image]
     if rows.empty:  # Closed meanwhile in another step of the browser's history.
         return
-    index = images.index(image) if image in images else None
-    show_steps(index, len(images), lambda there: address.go(photo=images[there]), "photo", shortcuts=True)
+
+    def place() -> int | None:
+        now = address.params().get("photo", "")
+        return images.index(now) if now in images else None
+
+    show_steps(place, len(images), lambda there: address.go(photo=images[there]), "photo", shortcuts=True)
     show_photo(view.run, _photo(view.run, rows.iloc[0]), "photo")
 
 
-def show_steps(index: int | None, n: int, go: Callable[[int], None], key: str, *, shortcuts: bool) -> None:
+def show_steps(
+    place: Callable[[], int | None], n: int, go: Callable[[int], None], key: str, *, shortcuts: bool
+) -> None:
     """Previous and next, round and round.
 
     Args:
-        index: Place of the photo that is shown among `n`; None where it is not among them.
+        place: Tells the place among `n` of the photo that is shown, None where it is not among them. Asked at each
+            click: one may come before the page has been drawn anew after the last.
         n: Number of photos.
         go: Called with the place of the photo to be shown.
         key: What the buttons' keys begin with.
@@ -59,8 +66,10 @@ def show_steps(index: int | None, n: int, go: Callable[[int], None], key: str, *
     """
 
     def step(by: int) -> None:
-        go(0 if index is None else (index + by) % n)
+        here = place()
+        go(0 if here is None else (here + by) % n)
 
+    index = place()
     left, right = ("Left", "Right") if shortcuts else (None, None)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.button("Previous", shortcut=left, disabled=n < 2, key=f"{key}-previous", on_click=step, args=(-1,))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.dataset import PROBLEM_KINDS, TRAINING_DIR
 from core.evaluation import probability_columns
-from core.runs import PREDICTIONS_FILE, SAMPLES_FILE, RunError
+from core.runs import PREDICTIONS_FILE, SAMPLES_FILE, TEST_PREDICTIONS_FILE, RunError
 
 # The split of files that were left out, and of photos as long as no split is known.
 LEFT_OUT, UNKNOWN = "left_out", "unknown"
@@ -46,6 +46,10 @@ def photo_table(
         RunError: If there are predictions of photos that are no samples.
     """
     photos = pd.concat([samples, _left_out(samples, problems)], ignore_index=True)
+    is_wrong_label = ~photos["label"].dropna().between(0, n_classes - 1)
+    if is_wrong_label.any():
+        found = photos["label"].dropna()[is_wrong_label].iloc[0]
+        raise RunError(f"{SAMPLES_FILE}: expected labels 0 to {n_classes - 1}, found {found}.")
     photos["true_label"] = photos["label"].fillna(NO_LABEL).astype("int16")
     photos = _with_predictions(photos, n_classes, predictions, test_predictions)
     photos = photos.merge(_per_photo(problems), on="image", how="left")
@@ -91,6 +95,8 @@ def _with_predictions(
     columns = ["image", "split", "fold", "predicted_label", "confidence", "loss", *probability_columns(n_classes)]
     known = [table for table in (predictions, test_predictions) if table is not None]
     table = pd.concat(known, ignore_index=True) if known else pd.DataFrame({"image": pd.Series(dtype="str")})
+    if table["image"].duplicated().any():
+        raise RunError(f"Expected each photo in {PREDICTIONS_FILE} or in {TEST_PREDICTIONS_FILE}; found some in both.")
     strangers = table.loc[_is_absent(table["image"], photos["image"]), "image"]
     if len(strangers):
         raise RunError(

@@ -122,8 +122,11 @@ def parse(params: Mapping[str, str]) -> tuple[Selection, list[str]]:
             else:
                 values[field] = value
     for served, servant in (("area", "map"), ("change", "with_run")):
-        if (served in values) != (servant in values):
-            values.pop(served, None)
+        if served in values and servant not in values:
+            param = _PARAM_OF.get(servant, servant)
+            faults.append(f"{served} means nothing without {param} and was left out of the selection.")
+            del values[served]
+        elif served not in values:
             values.pop(servant, None)
     return Selection(**values), faults  # type: ignore[arg-type]
 
@@ -135,7 +138,8 @@ def _parse_field(field: str, text: str) -> object:
     if field == "fold":
         return int(text) if re.fullmatch(r"\d{1,4}", text) else None
     if field in ("confidence", "ratio"):
-        return _parse_range(text)
+        bounds = _parse_range(text)
+        return None if field == "confidence" and bounds is not None and bounds[1] > 1 else bounds
     if field == "shape":
         match = re.fullmatch(r"(\d{1,7})x(\d{1,7})", text)
         return (int(match[1]), int(match[2])) if match else None

@@ -78,3 +78,18 @@ def test_predictions_of_photos_that_are_no_samples_are_a_fault(folder: Path) -> 
     table.write_text(table.read_text().replace("training/b.jpg", "training/other.jpg"))
     with pytest.raises(RunError, match=r"expected photos of samples.csv; found 1 others, first training/other.jpg"):
         table_of(folder)
+
+
+def test_a_photo_that_is_both_held_out_and_tested_is_a_fault(folder: Path) -> None:
+    table = folder / "test_predictions.csv"
+    table.write_text(table.read_text().replace("test/x.jpg", "training/a.jpg"))
+    with pytest.raises(RunError, match="found some in both"):
+        table_of(folder)
+
+
+@pytest.mark.parametrize("label", ["9", "-2"])
+def test_a_label_that_is_no_class_is_a_fault(folder: Path, label: str) -> None:
+    table = folder / "samples.csv"
+    table.write_text(table.read_text().replace("training/a.jpg,training,0", f"training/a.jpg,training,{label}"))
+    with pytest.raises(RunError, match=f"expected labels 0 to 2, found {label}"):
+        table_of(folder)

@@ -70,7 +70,7 @@ def test_filters_show_what_the_address_says_and_write_into_it(run: Run) -> None:
     assert shown(app) == "f"
     expected = {"outcome": "wrong", "confidence": "0-0.5", "split": "train", "name": "F.", "run": "first"}
     assert address(app) == expected
-    app.pills(key="filter-outcome").set_value("any").run()
+    app.pills(key="filter-outcome").set_value("").run()
     assert "outcome" not in address(app)
 
 
@@ -183,3 +183,33 @@ def test_problems_choose_their_files(run: Run) -> None:
     assert shown(app) == "z"
     table = app.dataframe[0].value
     assert table.to_numpy().tolist() == [["truncated", "cut off: the file ends too early", 1, "left out"]]
+
+
+def test_a_name_may_contain_the_word_any(run: Run) -> None:
+    app = open_page("photos")
+    app.text_input(key="filter-name").set_value("any").run()
+    assert address(app)["name"] == "any"
+
+
+def test_counts_of_classes_keep_to_the_area_that_is_chosen(run: Run) -> None:
+    places = "image,x,y\n" + "".join(f"training/{letter}.jpg,{n},{n}\n" for n, letter in enumerate("abcdefg"))
+    (run.path / "projection.csv").write_text(places)
+    app = open_page("photos", map="pca", area="-1,-1;2,-1;2,2;-1,2", true="nobody")
+    assert app.pills(key="filter-true").options == ["any", "nobody · 3", "everybody · 2", "somebody · 2"]
+
+
+def test_a_broken_map_chooses_no_photo_and_its_chip_can_be_taken_away(run: Run) -> None:
+    (run.path / "projection.csv").write_text("image,x\n")
+    app = open_page("photos", map="pca", area="0,0;1,0;1,1")
+    assert not app.exception
+    assert "projection.csv: expected the columns" in texts(app)
+    app.button(key="chip-area").click().run()
+    assert shown(app) == "dbfgcaexyz"
+
+
+def test_class_names_are_text_and_never_markup(runs_dir: Path, tmp_path: Path) -> None:
+    names = ["![i](http://example.test/p.png)", "*b*", "c"]
+    write_run(runs_dir, tmp_path / "other", name="marked", class_names=names)
+    found = [element.proto.label for element in open_page("evaluation").get("page_link")]
+    assert any("taken for" in label for label in found)
+    assert not any("![i](" in label for label in found)

@@ -169,9 +169,10 @@ def test_an_address_is_read_by_people() -> None:
         {"confidence": "0.5"},
         {"confidence": "0.9-0.1"},
         {"confidence": "nan-inf"},
+        {"confidence": "5-6"},
         {"shape": "612"},
         {"ratio": "a-b"},
-        {"map": "umap", "area": "0,0;1,0;1,1"},
+        {"map": "umap"},
         {"map": "pca", "area": "0,0;1,1"},
         {"map": "pca", "area": ";".join(["0,0"] * 31)},
         {"with": "other", "change": "better"},
@@ -186,6 +187,13 @@ def test_what_means_nothing_is_left_out_and_told(param: dict[str, str]) -> None:
 
 def test_other_parameters_are_passed_over() -> None:
     assert parse({"run": "a", "page": "3", "photo": "x"}) == (Selection(), [])
+
+
+@pytest.mark.parametrize("param", [{"area": "0,0;1,0;1,1"}, {"change": "fixed"}])
+def test_a_condition_without_what_it_is_about_is_left_out_and_told(param: dict[str, str]) -> None:
+    selection, faults = parse(param)
+    assert selection == Selection()
+    assert "means nothing without" in faults[0]
 
 
 def test_a_map_or_a_run_without_its_condition_chooses_nothing() -> None:

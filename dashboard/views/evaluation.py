@@ -1,5 +1,6 @@
 """Which classes are taken for which, and how far can the confidence be trusted?"""
 
+import re
 from typing import Any, cast, get_args
 
 import numpy as np
@@ -13,7 +14,7 @@ from dashboard.charts import confidence as confidence_charts
 from dashboard.charts import evaluation as charts
 from dashboard.filters import show_photos
 from dashboard.linked import Chosen, choose_photos, show_chart, show_plain_chart
-from dashboard.page import ink, open_page
+from dashboard.page import escaped, ink, open_page
 from dashboard.photos import is_right
 from dashboard.selection import Selection
 
@@ -27,7 +28,7 @@ MODES = get_args(charts.MatrixMode)
 def selected_cell(view: Chosen) -> charts.Cell | None:
     """The cell that the selection names."""
     names, selection = view.run.class_names, view.selection
-    if selection.true not in names or selection.predicted not in names:
+    if selection.split != "val" or selection.true not in names or selection.predicted not in names:
         return None
     return names.index(selection.true), names.index(selection.predicted)
 
@@ -75,7 +76,7 @@ def show_classes(run: Run, matrix: Any) -> None:
         true, predicted, count, share = (row[key] for key in ("true", "predicted", "count", "share"))
         noun = "photo" if count == 1 else "photos"
         st.page_link(
-            "views/photos.py", label=f"{true} taken for {predicted}: {count} {noun}, {share:.0%} of {true}",
+            "views/photos.py", label=escaped(f"{true} taken for {predicted}: {count} {noun}, {share:.0%} of {true}"),
             icon=":material/arrow_forward:",
             query_params=address.link_to(Selection(split="val", true=true, predicted=predicted)),
         )  # fmt: skip
@@ -108,14 +109,14 @@ def show_threshold(held_out: pd.DataFrame) -> None:
     st.subheader("Answer only when sure", anchor=False)
     left, right = st.columns([3, 2], gap="large")
     asked = address.params().get("threshold", "0")
-    shown = int(asked) if asked.isascii() and asked.isdigit() and int(asked) <= 100 else 0
+    shown = int(asked) if re.fullmatch("[0-9]{1,2}", asked) else 0
 
     def choose(value: int) -> None:
         address.go(threshold=str(value) if value else None)
 
     outcomes = is_right(held_out)
     with right:
-        st.slider("Answer from confidence", 0, 100, format="%d %%", **address.bound("threshold", shown, choose))
+        st.slider("Answer from confidence", 0, 99, format="%d %%", **address.bound("threshold", shown, choose))
         point = reliability.at_threshold(held_out["confidence"], outcomes, shown / 100)
         if point.n_images:
             st.markdown(

@@ -6,12 +6,13 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core import runs
+from core.errors import UserError
 from dashboard import address, data
 from dashboard.charts import map as charts
 from dashboard.charts.style import NEUTRAL, RIGHT, WRONG, colour
 from dashboard.filters import show_photos
 from dashboard.linked import Chosen, choose_photos, show_map
-from dashboard.page import open_page
+from dashboard.page import escaped, open_page
 from dashboard.photos import NO_LABEL, is_right, is_wrong
 from dashboard.selection import SPLIT_WORDS
 
@@ -63,7 +64,12 @@ def compute_tsne(view: Chosen) -> None:
     if st.button("Compute t-SNE", type="primary", icon=":material/scatter_plot:"):
         with st.status(f"Placing {len(view.photos):,} photos ...", expanded=True) as status:
             bar = st.progress(0.0)
-            data.compute_tsne(view.run, bar.progress)
+            try:
+                data.compute_tsne(view.run, bar.progress)
+            except (UserError, OSError, RuntimeError) as error:
+                status.update(label="The map could not be computed.", state="error")
+                st.error(escaped(str(error)))
+                return
             status.update(label="Done", state="complete")
         st.rerun()
 

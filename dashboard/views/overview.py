@@ -86,7 +86,7 @@ def read_before(run: Run) -> Before | RunError | None:
 
 def compare(run: Run, before: Before) -> None:
     """What changed since the run before, in accuracy and in configuration."""
-    st.subheader(f"Against {before.run.name}, the run before", anchor=False)
+    st.subheader(f"Against {escaped(before.run.name)}, the run before", anchor=False)
     accuracy = accuracy_difference(before.comparison)
     if accuracy is None:
         st.write("No photo was held out in both runs, so their accuracies cannot be compared photo by photo.")
@@ -149,7 +149,7 @@ def main() -> None:
     predictions = data.predictions(run)
     before = read_before(run)
     headline(metrics, before.metrics if isinstance(before, Before) and same_split(run, before.run) else None)
-    st.caption(f"{run.name} · {facts(run)}")
+    st.caption(escaped(f"{run.name} · {facts(run)}"))
 
     validation = predictions[predictions["split"] == "val"]
     n_wrong = int((validation["true_label"] != validation["predicted_label"]).sum())

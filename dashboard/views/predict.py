@@ -112,8 +112,14 @@ def _pick(run: Run, photos: Sequence[OwnPhoto], answers: Sequence[Answer]) -> in
             on_click="ignore",
         )  # fmt: skip
     index = show_table(table, run.class_names, _TABLE)
-    show_steps(index, len(photos), _pick_row, _TABLE, shortcuts=False)
+    show_steps(lambda: _picked_row(index), len(photos), _pick_row, _TABLE, shortcuts=False)
     return index
+
+
+def _picked_row(shown: int) -> int:
+    """The row that is picked by now; the one that is shown where none is."""
+    rows = st.session_state[_TABLE]["selection"]["rows"]
+    return int(rows[0]) if rows else shown
 
 
 def _pick_row(index: int) -> None:
