@@ -65,17 +65,8 @@ def test_every_page_opens_by_its_address_without_leaving_the_machine(server: Ser
     expect(page).to_have_title(PAGES[path])
     local = re.compile(rf"({re.escape(server.url)}|ws://127\.0\.0\.1|data:|blob:)")
     assert [address for address in addresses if not local.match(address)] == []
-
-
-@pytest.mark.skipif(
-    not hasattr(psutil.Process, "memory_maps"), reason="this system does not tell a process's libraries"
-)
-def test_looking_around_brings_no_tensorflow(server: Server, page: Page) -> None:
-    for path in PAGES:
-        page.goto(f"{server.url}/{path}")
-        expect(page.get_by_role("heading", name=PAGES[path], exact=True)).to_be_visible()
-        wait_for_script(page)
-    assert not server.has_tensorflow()
+    if hasattr(psutil.Process, "memory_maps"):  # Not every system tells a process's libraries.
+        assert not server.has_tensorflow(), "looking around needs none"
 
 
 def test_the_overview_leads_to_the_errors_worst_first_and_to_each_of_them(
