@@ -22,6 +22,21 @@ from tests.browser import page as page
 COLOURS = ((170, 60, 60), (60, 170, 60), (60, 60, 170))
 
 
+# Files that take longest come first, so that no process is left with one of them while the others are done.
+LONGEST = (
+    "test_training.py",
+    "test_killed.py",
+    "test_browser_selection.py",
+    "test_browser_training.py",
+    "test_train.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; within a file the order stays."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def user_data_untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Point every default at temporary folders, before any other fixture."""
