@@ -98,7 +98,7 @@ def test_a_cell_of_the_matrix_chooses_its_photos_and_a_second_click_lets_go(
 def test_what_a_filter_chooses_is_marked_in_the_charts(server: Server, page: Page, held_out: pd.DataFrame) -> None:
     true, predicted, _ = commonest_error(held_out)
     names = (DEFAULT_CLASS_NAMES[label] for label in (true, predicted))
-    open_page(page, f"{server.url}/evaluation")
+    open_page(page, f"{server.url}/evaluation?split=val")
     frame = page.locator(".st-key-matrix .shapelayer path")
     expect(frame).to_have_count(0)
     page.get_by_role("button", name="Filter").click()
