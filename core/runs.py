@@ -42,7 +42,11 @@ TEST_PREDICTIONS_FILE = "test_predictions.csv"
 EMBEDDINGS_FILE = "embeddings.npy"
 PROJECTION_FILE = "projection.csv"
 MODEL_FILE = "model.keras"
+FITTED_PREDICTIONS_FILE = "fitted_predictions.csv"
+LABEL_ISSUES_FILE = "label_issues.csv"
 TENSORBOARD_DIR = "tensorboard"
+# Beside the run folders, not in one of them: reviews outlive runs.
+REVIEWS_FILE = "reviews.jsonl"
 
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 # Not written by anybody: what a reader calls a run that says "running" while its process is gone.
@@ -50,6 +54,8 @@ DIED = "died"
 STATES = (RUNNING, FINISHED, FAILED, INTERRUPTED)
 
 SAMPLE_COLUMNS = ("image", "folder", "label", "width", "height", "bytes", "sha256")
+# Runs from before these were written have none; `read_samples` says what stands for them.
+LATER_SAMPLE_COLUMNS = ("original_label", "group", "brightness", "contrast", "sharpness")
 PROBLEM_COLUMNS = ("image", "kind", "detail")
 HISTORY_COLUMNS = (
     *("stage", "fold", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"),
@@ -418,14 +424,22 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_samples(path: Path) -> pd.DataFrame:
     """Read `samples.csv`; see `core.dataset.Dataset.samples`.
 
+    In older runs some of `LATER_SAMPLE_COLUMNS` are missing: the label is then the original one, each content a group
+    of its own, and brightness, contrast and sharpness are not known.
+
     Raises:
         RunError: If it is missing or malformed.
     """
-    table = _read_table(path, SAMPLE_COLUMNS)
+    table = _read_table(path, SAMPLE_COLUMNS, texts=("image", "sha256", "group"))
     _check_images(path, table)
+    absent = {"original_label": table["label"], "group": table["sha256"]}
+    for column in LATER_SAMPLE_COLUMNS:
+        if column not in table:
+            table[column] = absent.get(column, np.nan)
     with _table_faults(path):
-        table["label"] = table["label"].astype("Int64")
-        table = table.astype({"width": "int64", "height": "int64", "bytes": "int64", "folder": "str"})
+        table[["label", "original_label"]] = table[["label", "original_label"]].astype("Int64")
+        table = table.astype({"width": "int64", "height": "int64", "bytes": "int64", "folder": "str", "group": "str"})
+        table = table.astype(dict.fromkeys(("brightness", "contrast", "sharpness"), "float64"))
     if table.loc[table["folder"] == "training", "label"].isna().any():
         raise RunError(f"{path.name}: expected a label for every training photo, found some without.")
     return table

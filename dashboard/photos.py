@@ -39,8 +39,9 @@ def photo_table(
     Returns:
         A row a photo, sorted by `image`: `image`, `name` (its last part), `split` (one of `SPLITS`), `fold`,
         `true_label` and `predicted_label` (class indices, -1 where not known), `confidence`, `margin` (between the two
-        largest probabilities), `loss`, `prob_0`, ..., `width`, `height`, `bytes`, `sha256` (all missing where not
-        known), `problem` (kinds with a blank between them) and `detail`.
+        largest probabilities), `loss`, `prob_0`, ..., `width`, `height`, `bytes`, `sha256`, `original_label`, `group`,
+        `brightness`, `contrast`, `sharpness`, `ratio` (width by height), `megapixels` (all missing where not known),
+        `copies` (other photos of its group), `problem` (kinds with a blank between them) and `detail`.
 
     Raises:
         RunError: If there are predictions of photos that are no samples.
@@ -54,6 +55,9 @@ def photo_table(
     photos = _with_predictions(photos, n_classes, predictions, test_predictions)
     photos = photos.merge(_per_photo(problems), on="image", how="left")
     photos[["problem", "detail"]] = photos[["problem", "detail"]].fillna("")
+    photos["ratio"] = photos["width"] / photos["height"]
+    photos["megapixels"] = photos["width"] * photos["height"] / 1e6
+    photos["copies"] = photos.groupby("group")["image"].transform("size").fillna(1).astype("int32") - 1
     photos["name"] = [image.rpartition("/")[2] for image in photos["image"].tolist()]
     return photos.drop(columns=["label"]).sort_values("image", ignore_index=True)
 

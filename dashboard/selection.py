@@ -5,6 +5,7 @@ the run has been trained again. Every field has one spelling, the one in the add
 
     split=val  fold=2  true=nobody  predicted=everybody  outcome=wrong  confidence=0.6-0.7  name=beach
     problem=duplicate  shape=612x408  ratio=1.41-1.54  map=pca  area=0.1,0.2;0.4,0.2;0.3,0.5
+    brightness=0.4-0.6  contrast=0.1-0.2  sharpness=50-200  megapixels=0.1-0.3  copies=1-3  group=0f3a
     with=OTHER-RUN  change=fixed (or test_differs: test photos that the other run puts into another class)
 
 Ranges hold their lower bound and not their upper one, so that the bins of a histogram share no photo; a range of
@@ -80,6 +81,12 @@ class Selection:
     problem: str | None = None
     shape: tuple[int, int] | None = None
     ratio: Range | None = None
+    brightness: Range | None = None
+    contrast: Range | None = None
+    sharpness: Range | None = None
+    megapixels: Range | None = None
+    copies: Range | None = None
+    group: str | None = None
     map: str | None = None
     area: Polygon | None = None
     with_run: str | None = None
@@ -97,6 +104,16 @@ _SERVANTS = ("map", "with_run")
 FIELDS = tuple(field.name for field in fields(Selection))
 # Python has taken the word.
 _PARAM_OF = {"with_run": "with"}
+# Fields that hold a range of a column: in words, as an address has it times what, in which form, of which unit.
+RANGES = {
+    "confidence": ("confidence", 100, "{:.0f}", " %"),
+    "ratio": ("width : height", 1, "{:.2f}", ""),
+    "brightness": ("brightness", 100, "{:.0f}", " %"),
+    "contrast": ("contrast", 100, "{:.0f}", " %"),
+    "sharpness": ("sharpness", 1, "{:,.0f}", ""),
+    "megapixels": ("size", 1, "{:.2f}", " megapixels"),
+    "copies": ("near-identical photos", 1, "{:.0f}", ""),
+}
 PARAMS = tuple(_PARAM_OF.get(field, field) for field in FIELDS)
 
 
@@ -137,7 +154,7 @@ def _parse_field(field: str, text: str) -> object:
         return text if text in _CHOICES[field] else None
     if field == "fold":
         return int(text) if re.fullmatch(r"\d{1,4}", text) else None
-    if field in ("confidence", "ratio"):
+    if field in RANGES:
         bounds = _parse_range(text)
         return None if field == "confidence" and bounds is not None and bounds[1] > 1 else bounds
     if field == "shape":
@@ -180,7 +197,7 @@ def to_params(selection: Selection) -> dict[str, str]:
 
 
 def _text_of(field: str, value: Any) -> str:
-    if field in ("confidence", "ratio"):
+    if field in RANGES:
         return "-".join(map(_short, value))
     if field == "shape":
         return "x".join(map(str, value))
@@ -211,16 +228,18 @@ def _words(field: str, selection: Selection) -> str:
     value = getattr(selection, field)
     if field == "split":
         return SPLIT_WORDS[value]
-    if field == "confidence":
-        return f"confidence {100 * value[0]:.0f} to {100 * value[1]:.0f} %"
-    if field == "ratio":
-        return f"width : height {value[0]:.2f} to {value[1]:.2f}"
+    if field in RANGES:
+        words, factor, form, unit = RANGES[field]
+        low, high = (form.format(factor * end) for end in value)
+        return f"{words} {low} to {high}{unit}"
     if field == "shape":
         return f"{value[0]} x {value[1]} pixels"
     if field == "area":
         return f"an area of the {'t-SNE' if selection.map == 'tsne' else 'PCA'} map"
     if field == "change":
         return f"{CHANGE_WORDS[value]} {selection.with_run}"
+    if field == "group":
+        return "one group of near-identical photos"
     return {"true": "true class: ", "fold": "fold ", "name": "name has ", "outcome": ""}.get(field, f"{field}: ") + str(
         value
     )
@@ -260,9 +279,13 @@ def matches(
         keep &= (is_wrong if selection.outcome == "wrong" else is_right)(photos).to_numpy()
     if selection.confidence is not None:
         keep &= is_within(photos["confidence"], *selection.confidence)
-    if selection.ratio is not None:
-        ratio = (photos["width"] / photos["height"]).to_numpy()
-        keep &= (ratio >= selection.ratio[0]) & (ratio < selection.ratio[1])
+    for field in RANGES:
+        bounds = getattr(selection, field)
+        if bounds is not None and field != "confidence":
+            values = photos[field].to_numpy()
+            keep &= (values >= bounds[0]) & (values < bounds[1])
+    if selection.group is not None:
+        keep &= (photos["group"] == selection.group).to_numpy()
     if selection.shape is not None:
         keep &= ((photos["width"] == selection.shape[0]) & (photos["height"] == selection.shape[1])).to_numpy()
     if selection.problem is not None:

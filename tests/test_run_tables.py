@@ -25,9 +25,9 @@ test/2.jpg,1,,,
 HISTORY = """stage,fold,epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds
 head,-1,0,1.1,0.3,1.2,0.4,0.001,0.5
 """
-SAMPLES = """image,folder,label,width,height,bytes,sha256
-training/1.jpg,training,2,30,20,900,aa
-test/2.jpg,test,,30,20,900,bb
+SAMPLES = """image,folder,label,width,height,bytes,sha256,original_label,group,brightness,contrast,sharpness
+training/1.jpg,training,2,30,20,900,aa,1,00,0.5,0.25,120.5
+test/2.jpg,test,,30,20,900,bb,,00,0.5,0.25,60.0
 """
 PROBLEMS = """image,kind,detail
 training/3.jpg,empty,the file has 0 bytes
@@ -55,6 +55,13 @@ def read_table(folder: Path, name: str, content: str | None = None) -> Any:
     text, read = READERS[name]
     (folder / name).write_text(text if content is None else content)
     return read(folder / name)
+
+
+def test_in_an_older_run_labels_are_the_original_ones_and_groups_are_contents(tmp_path: Path) -> None:
+    older = "image,folder,label,width,height,bytes,sha256\ntraining/1.jpg,training,2,30,20,900,01\n"
+    (row,) = read_table(tmp_path, "samples.csv", older).to_dict("records")
+    assert (row["original_label"], row["group"]) == (2, "01")
+    assert np.isnan([row["brightness"], row["contrast"], row["sharpness"]]).all()
 
 
 @pytest.mark.parametrize("name", READERS)

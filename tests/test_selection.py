@@ -84,6 +84,19 @@ def test_sizes_and_ratios_choose_photos(photos: pd.DataFrame) -> None:
     assert chosen(photos, Selection(ratio=(1.4, 1.6))) == "xabcdefg"
 
 
+def test_what_the_pixels_say_chooses_photos(photos: pd.DataFrame) -> None:
+    photos["sharpness"] = np.arange(len(photos)) * 100.0
+    assert chosen(photos, Selection(sharpness=(200, 400))) == "ab"
+    assert chosen(photos, Selection(megapixels=(0, 1))) == "xyabcdefg"
+    assert chosen(photos, Selection(brightness=(0, 1))) == ""
+
+
+def test_near_identical_photos_are_chosen_by_their_group_or_by_how_many_there_are(photos: pd.DataFrame) -> None:
+    assert chosen(photos, Selection(group=photos["group"].iloc[2])) == "a"
+    assert chosen(photos, Selection(copies=(0, 1))) == "xyabcdefgz"
+    assert chosen(photos, Selection(copies=(1, 99))) == ""
+
+
 def test_a_problem_chooses_its_files_also_those_left_out(photos: pd.DataFrame) -> None:
     assert chosen(photos, Selection(problem="truncated")) == "z"
     assert chosen(photos, Selection(problem="trunc")) == ""
