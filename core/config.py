@@ -25,6 +25,7 @@ MAX_VIEWS = 100
 # Each fold's network stops by another fold and learns from the rest.
 MIN_FOLDS = 3
 MAX_FOLDS = 20
+CLASS_WEIGHTS = ("none", "balanced")
 FINE_TUNE = ("none", "block5", "block4", "all")
 # Beyond this a number is a slip of the keyboard.
 _MOST = 1_000_000
@@ -145,6 +146,13 @@ class TrainConfig:
         metavar="V",
     )
 
+    class_weights: str = _option(
+        "none",
+        "Training",
+        "balanced lets a photo of a rare class weigh more in the loss, so that each class weighs the same",
+        choices=CLASS_WEIGHTS,
+    )
+
     fine_tune: str = _option(
         "none",
         "Fine-tuning",
@@ -218,6 +226,7 @@ _CHECKS = (
     ("patience", _is_count, f"1 to {_MOST:,}"),
     ("precision", lambda value: value in (AUTO, *PRECISIONS), f"one of {', '.join((AUTO, *PRECISIONS))}"),
     ("augment", lambda value: 0 <= value <= MAX_VIEWS, f"0 to {MAX_VIEWS}"),
+    ("class_weights", lambda value: value in CLASS_WEIGHTS, f"one of {', '.join(CLASS_WEIGHTS)}"),
     ("fine_tune", lambda value: value in FINE_TUNE, f"one of {', '.join(FINE_TUNE)}"),
     ("fine_tune_epochs", _is_count, f"1 to {_MOST:,}"),
     ("fine_tune_learning_rate", lambda value: 0 < value < math.inf, "a number above 0"),

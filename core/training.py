@@ -503,6 +503,7 @@ class _Fitter:
             config.patience,
             config.seed,
             scale_loss=stage != "head" and self.frozen.policy == "mixed_float16",
+            is_balanced=config.class_weights == "balanced",
             is_quick=stage == "head",
         )
 
