@@ -36,6 +36,7 @@ from core.model import GAP, IMAGE, build_base, build_head, cut, in_precision, jo
 from core.precision import Precision, choose_precision, read_cpu_flags
 from core.report import Report
 from core.results import report_result, write_embeddings, write_results
+from core.reviews import apply_reviews, current_decisions, read_reviews, reviews_info, reviews_text
 from core.runs import RunWriter
 from core.splits import hold_out, split_hash
 from core.weights import Weights
@@ -203,6 +204,7 @@ def _cache_folder(job: _Job) -> Iterator[Path]:
 def _read_dataset(job: _Job, listing: Listing, cache: Path) -> Dataset:
     with open_sizes(cache) as sizes, job.stage("photos", len(listing.photos), "photos") as advance:
         dataset = check_photos(listing, advance, sizes)
+    dataset = _reviewed(job, dataset)
     problems = pd.DataFrame([vars(problem) for problem in dataset.problems], columns=list(runs.PROBLEM_COLUMNS))
     job.run.write_table(runs.SAMPLES_FILE, dataset.samples)
     job.run.write_table(runs.PROBLEMS_FILE, problems)
@@ -218,6 +220,23 @@ def _read_dataset(job: _Job, listing: Listing, cache: Path) -> Dataset:
     return dataset
 
 
+def _reviewed(job: _Job, dataset: Dataset) -> Dataset:
+    """The dataset as people reviewed it, where they are to be followed."""
+    path = job.config.reviews
+    if path is None:
+        return replace(dataset, samples=dataset.samples.assign(original_label=dataset.samples["label"]))
+    log = read_reviews(path)
+    applied = apply_reviews(dataset.samples, current_decisions(log.reviews), dataset.class_names)
+    job.run.update(reviews=reviews_info(path, log, applied))
+    job.report.say(reviews_text(applied))
+    for fault in log.faults[:10]:
+        job.report.warn(f"{path}, line {fault.line} was passed over: {fault.found}")
+    for left in applied.not_applied[:10]:
+        job.report.warn(f"A decision on {left.decision.image} was not followed: {left.reason}")
+    samples = applied.samples[~applied.is_excluded].reset_index(drop=True)
+    return replace(dataset, samples=samples, problems=(*dataset.problems, *applied.problems))
+
+
 def _fingerprint(samples: pd.DataFrame) -> str:
     lines = samples[["image", "sha256", "label"]].sort_values("image").to_csv(index=False, lineterminator="\n")
     return hashlib.sha256(lines.encode()).hexdigest()
@@ -228,8 +247,9 @@ def _list_views(job: _Job, dataset: Dataset) -> _Samples:
     config = job.config
     labelled = dataset.samples[dataset.samples["folder"] == TRAINING_DIR]
     labels = labelled["label"].to_numpy(dtype=np.int64)
-    # By content, so that the same photo twice stays on one side.
-    is_validation = hold_out(labels, labelled["sha256"].tolist(), config.validation_fraction, config.split_seed)
+    # By content, so that the same photo twice stays on one side; before any review, so that runs stay comparable.
+    originals = labelled["original_label"].to_numpy(dtype=np.int64)
+    is_validation = hold_out(originals, labelled["sha256"].tolist(), config.validation_fraction, config.split_seed)
     job.run.update(split_hash=split_hash(labelled["image"].tolist(), is_validation))
 
     names = zip(dataset.samples["image"], dataset.samples["sha256"], strict=True)
