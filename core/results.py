@@ -1,5 +1,6 @@
 """Probabilities -> the tables and figures of a run folder, and what the terminal says of them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from rich.table import Table
 
 from core import evaluation, projection, runs
 from core.dataset import TRAINING_DIR, Dataset
+from core.evaluation import ScoreKind, scores_by_kind
+from core.label_issues import find_label_issues
 from core.report import Report
 from core.runs import RunWriter
 
@@ -31,7 +34,7 @@ def write_embeddings(run: RunWriter, dataset: Dataset, embeddings: NDArray[np.fl
 def write_results(
     run: RunWriter, dataset: Dataset, is_validation: NDArray[np.bool_], probabilities: NDArray[np.float32]
 ) -> dict[str, Any]:
-    """Write predictions, confusion matrix, submission and metrics.
+    """Write predictions, confusion matrix, label issues, submission and metrics.
 
     Args:
         run: Where to.
@@ -45,7 +48,7 @@ def write_results(
     is_labelled = (dataset.samples["folder"] == TRAINING_DIR).to_numpy()
     metrics = _evaluate(run, dataset, is_validation, probabilities[is_labelled])
     images = dataset.samples["image"][~is_labelled].tolist()
-    metrics |= _predict_test(run, dataset, images, probabilities[~is_labelled])
+    metrics |= _predict_test(run, dataset, images, probabilities[~is_labelled], metrics["temperature"])
     run.write_json(runs.METRICS_FILE, metrics)
     return metrics
 
@@ -65,11 +68,29 @@ def _evaluate(
     matrix = evaluation.confusion_matrix(validation["true_label"], validation["predicted_label"], len(class_names))
     named = pd.DataFrame(matrix, index=pd.Index(class_names, name="true \\ predicted"), columns=list(class_names))
     run.write_table(runs.CONFUSION_MATRIX_FILE, named, index=True)
-    return evaluation.summarise(validation, class_names)
+    write_label_issues(run, table, class_names)
+    return evaluation.summarise(validation, class_names, _groups(dataset, validation["image"]))
+
+
+def write_label_issues(run: RunWriter, predictions: pd.DataFrame, class_names: tuple[str, ...]) -> None:
+    """Write which photos' labels are probably wrong; see `core.label_issues`.
+
+    Args:
+        run: Where to.
+        predictions: As in `predictions.csv`; the rows with split `val` are ranked.
+        class_names: The K names in index order.
+    """
+    run.write_table(runs.LABEL_ISSUES_FILE, find_label_issues(predictions, len(class_names)))
+
+
+def _groups(dataset: Dataset, images: "pd.Series[str]") -> list[str]:
+    """The group of near-identical photos that each one is in; its content's where there are no groups."""
+    samples = dataset.samples.set_index("image")
+    return samples["group" if "group" in samples else "sha256"].loc[images].tolist()
 
 
 def _predict_test(
-    run: RunWriter, dataset: Dataset, images: list[str], probabilities: NDArray[np.float32]
+    run: RunWriter, dataset: Dataset, images: list[str], probabilities: NDArray[np.float32], temperature: float
 ) -> dict[str, Any]:
     """Write the submission; returns the metrics of the test photos whose labels are known, if any."""
     if not images and not dataset.unusable_test:
@@ -90,21 +111,29 @@ def _predict_test(
     scored = evaluation.predictions_table(
         scored["image"].tolist(), ["test"] * len(scored), labels, probabilities[known]
     )
-    return {"test": evaluation.summarise(scored, dataset.class_names)}
+    groups = _groups(dataset, scored["image"])
+    return {"test": evaluation.summarise(scored, dataset.class_names, groups, temperature)}
 
 
 def report_result(metrics: dict[str, Any], report: Report) -> None:
-    """Print scores of the held-out photos and, where they are known, of the test photos."""
-    title = f"Validation: {metrics['n_images']} photos held out (optimistic: early stopping watched them)"
+    """Print scores of the held-out photos and, where they are known, of the test photos; honest ones first."""
+    found = scores_by_kind(metrics)
+    kind, first = found[0]
+    title = f"{kind.title}: {kind.words(first['n_images'])}"
     table = Table("class", "precision", "recall", "F1", "photos", title=title, title_justify="left")
-    for scores in metrics["classes"]:
+    for scores in first["classes"]:
         shares = (f"{scores[key]:.3f}" for key in ("precision", "recall", "f1"))
         table.add_row(escape(scores["class_name"]), *shares, str(scores["support"]))
     report.show(table)
-    for what, figures in (("Validation", metrics), ("Test", metrics.get("test"))):
-        if figures:
-            low, high = figures["accuracy_interval"]
-            report.say(
-                f"{what} accuracy {figures['accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}), "
-                f"macro F1 {figures['macro_f1']:.3f}, {figures['n_images']} photos"
-            )
+    for kind, scores in found:
+        report.say(_score_text(kind, scores))
+
+
+def _score_text(kind: ScoreKind, scores: Mapping[str, Any]) -> str:
+    """The headline figures with their intervals in one line."""
+    figures = (("accuracy", "accuracy"), ("macro F1", "macro_f1"), ("log loss", "log_loss"))
+    texts = [
+        f"{name} {scores[key]:.3f} (95 %: {scores[f'{key}_interval'][0]:.3f} to {scores[f'{key}_interval'][1]:.3f})"
+        for name, key in figures
+    ]
+    return f"{kind.title} ({kind.words(scores['n_images'])}): {', '.join(texts)}"

@@ -586,7 +586,8 @@ class _Pair(NamedTuple):
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _comparison(pair: _Pair) -> Comparison:
     tables = (runs.read_predictions(Path(stamp[0]), pair.n_classes) for stamp in (pair.before, pair.after))
-    return core_comparison.compare(*(table[~table["image"].isin(pair.replaced_images())] for table in tables))
+    found = core_comparison.compare(*(table[~table["image"].isin(pair.replaced_images())] for table in tables))
+    return core_comparison.with_groups(found, runs.read_samples(Path(pair.samples_after[0])))
 
 
 @st.cache_data(show_spinner="Comparing ...", max_entries=32)
