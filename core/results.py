@@ -13,8 +13,8 @@ from rich.table import Table
 from core import evaluation, projection, runs
 from core.dataset import TRAINING_DIR, Dataset
 from core.evaluation import ScoreKind, scores_by_kind
-from core.label_issues import find_label_issues
 from core.intervals import wilson_interval
+from core.label_issues import find_label_issues
 from core.report import Report
 from core.runs import RunWriter
 

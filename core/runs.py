@@ -70,6 +70,7 @@ _SCORES = ("n_images", "accuracy", "macro_f1", "log_loss", "expected_calibration
 _INTERVALS = ("accuracy_interval", "macro_f1_interval")
 # Runs from before these were written have none.
 _LATER_INTERVALS = ("log_loss_interval", "expected_calibration_error_interval")
+_NAIVE_SCORES = ("n_images", "n_leaked", "accuracy")
 _LARGEST = 1e15
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "pillow", "scikit-learn", "streamlit")
@@ -466,30 +467,40 @@ def read_metrics(path: Path) -> dict[str, Any]:
     """
     metrics = read_json(path)
     for scores in (metrics, metrics.get("test", metrics)):
-        _check_scores(path, scores)
+        with _score_faults(path):
+            _check_scores(scores)
+    if "naive_split" in metrics:
+        with _score_faults(path):
+            naive = metrics["naive_split"]
+            _require_numbers(*(naive[name] for name in _NAIVE_SCORES), *_both(naive["accuracy_interval"]))
     return metrics
 
 
-def _check_scores(path: Path, scores: Any) -> None:
+@contextlib.contextmanager
+def _score_faults(path: Path) -> Iterator[None]:
     try:
-        _require_numbers(*(scores[name] for name in _SCORES), *_intervals(scores, _INTERVALS))
-        _require_numbers(*_intervals(scores, tuple(name for name in _LATER_INTERVALS if name in scores)))
-        if scores["temperature"] <= 0:
-            raise ValueError("temperature")
-        if scores.get("kind", HELD_OUT.name) not in KINDS:
-            raise ValueError("kind")
-        if "calibrated" in scores:
-            _check_calibrated(scores["calibrated"])
-        if not isinstance(scores["classes"], list) or not scores["classes"]:
-            raise TypeError("classes")
-        for row in scores["classes"]:
-            _require_numbers(*(row[name] for name in ("precision", "recall", "f1", "support")))
-            _require_numbers(*_both(row["recall_interval"]))
-            if "f1_interval" in row:  # Runs from before it was written have none.
-                _require_numbers(*_both(row["f1_interval"]))
-            str(row["class_name"])
+        yield
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path.name}: expected the scores of a run; {type(error).__name__} at {error}.") from None
+
+
+def _check_scores(scores: Any) -> None:
+    _require_numbers(*(scores[name] for name in _SCORES), *_intervals(scores, _INTERVALS))
+    _require_numbers(*_intervals(scores, tuple(name for name in _LATER_INTERVALS if name in scores)))
+    if scores["temperature"] <= 0:
+        raise ValueError("temperature")
+    if scores.get("kind", HELD_OUT.name) not in KINDS:
+        raise ValueError("kind")
+    if "calibrated" in scores:
+        _check_calibrated(scores["calibrated"])
+    if not isinstance(scores["classes"], list) or not scores["classes"]:
+        raise TypeError("classes")
+    for row in scores["classes"]:
+        _require_numbers(*(row[name] for name in ("precision", "recall", "f1", "support")))
+        _require_numbers(*_both(row["recall_interval"]))
+        if "f1_interval" in row:  # Runs from before it was written have none.
+            _require_numbers(*_both(row["f1_interval"]))
+        str(row["class_name"])
 
 
 def _check_calibrated(scores: Any) -> None:

@@ -24,10 +24,12 @@ from core import ranking as core_ranking
 from core import runs
 from core import submission as core_submission
 from core.cache import default_cache_dir
+from core.calibration import cross_fitted, second_half
 from core.comparison import Comparison, PairedFigure
 from core.config import default_runs_dir
 from core.dataset import TEST_DIR
 from core.errors import UserError
+from core.evaluation import probability_columns
 from core.explain import Explainer, Explanation
 from core.images import PHOTO_SUFFIXES, PhotoError, open_photo, read_photo, thumbnail
 from core.neighbours import normalised, own_nearest_distances, unlike_threshold
@@ -83,6 +85,27 @@ def history(run: Run) -> pd.DataFrame:
 def predictions(run: Run) -> pd.DataFrame:
     """A run's predictions of labelled photos; see `core.runs.read_predictions`."""
     return _predictions(_stamp(run.path / runs.PREDICTIONS_FILE), len(run.class_names))
+
+
+def fitted_predictions(run: Run) -> pd.DataFrame:
+    """What the network that is kept says of photos that it has learnt from, in a run with folds."""
+    return _predictions(_stamp(run.path / runs.FITTED_PREDICTIONS_FILE), len(run.class_names))
+
+
+def label_issues(run: Run) -> pd.DataFrame:
+    """Photos whose labels may be wrong; see `core.label_issues.find_label_issues`."""
+    return _label_issues(_stamp(run.path / runs.LABEL_ISSUES_FILE), len(run.class_names))
+
+
+def calibrated_held_out(run: Run) -> pd.DataFrame:
+    """How sure a run is of the photos held out after calibration, each with a temperature that it had no part in.
+
+    Returns:
+        A row a photo held out: `confidence`, `is_right` and `group`; none where the run has no such temperatures.
+    """
+    files = (runs.PREDICTIONS_FILE, runs.SAMPLES_FILE, runs.METRICS_FILE)
+    predictions, samples, metrics = (_stamp(run.path / file) for file in files)
+    return _calibrated_held_out(predictions, samples, metrics, len(run.class_names))
 
 
 def test_predictions(run: Run) -> pd.DataFrame:
@@ -351,6 +374,24 @@ def _history(stamp: Stamp) -> pd.DataFrame:
 @st.cache_data(show_spinner=False, max_entries=32)
 def _predictions(stamp: Stamp, n_classes: int) -> pd.DataFrame:
     return runs.read_predictions(Path(stamp[0]), n_classes)
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _label_issues(stamp: Stamp, n_classes: int) -> pd.DataFrame:
+    return runs.read_label_issues(Path(stamp[0]), n_classes)
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def _calibrated_held_out(predictions: Stamp, samples: Stamp, metrics: Stamp, n_classes: int) -> pd.DataFrame:
+    table = runs.read_predictions(Path(predictions[0]), n_classes)
+    found = runs.read_metrics(Path(metrics[0])).get("calibrated")
+    held_out = table[table["split"] == "val"] if found else table[:0]
+    groups = held_out["image"].map(runs.read_samples(Path(samples[0])).set_index("image")["group"])
+    probabilities = held_out[probability_columns(n_classes)].to_numpy(dtype=np.float64)
+    temperatures = found["temperatures"] if found else (1.0,)
+    confidence = cross_fitted(probabilities, temperatures, second_half(groups.tolist())).max(axis=1, initial=0)
+    is_right = held_out["true_label"] == held_out["predicted_label"]
+    return pd.DataFrame({"confidence": confidence, "is_right": is_right, "group": groups})
 
 
 @st.cache_data(show_spinner=False, max_entries=32)

@@ -46,7 +46,8 @@ def test_without_photos_the_temperature_is_neutral() -> None:
 def test_a_temperature_divides_the_logits() -> None:
     logits = np.array([[2.0, 0.0, -1.0], [0.5, 0.0, 3.0]])
     assert apply_temperature(softmax(logits), 2.0) == pytest.approx(softmax(logits / 2))
-    assert apply_temperature(softmax(logits), np.array([2.0, 0.5])) == pytest.approx(softmax(logits / [[2], [0.5]]))
+    each = np.array([2.0, 0.5])
+    assert apply_temperature(softmax(logits), each) == pytest.approx(softmax(logits / each[:, None]))
 
 
 def test_the_neutral_temperature_changes_nothing() -> None:

@@ -1,5 +1,6 @@
 """How good is this run, and is it better than the one before?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,17 +10,19 @@ import streamlit as st
 from core import runs
 from core.comparison import Comparison, accuracy_difference, config_differences, option_text
 from core.errors import UserError
+from core.evaluation import ScoreKind, scores_by_kind
 from core.runs import Run, RunError
 from dashboard import address, data
 from dashboard.charts import evaluation as charts
 from dashboard.filters import show_photos
 from dashboard.linked import choose_photos, show_chart
 from dashboard.page import escaped, open_page, previous_run
+from dashboard.scores import figure_text, interval_text, say_kind
 from dashboard.selection import Selection
 
 HOW_TO_READ = (
-    "Figures of the photos held out from training, with 95 % intervals; early stopping watched these photos, so they "
-    "are a little optimistic. Click a bar to see its photos."
+    "Figures of photos that the network did not learn from, with 95 % intervals, the most honest ones first. Click a "
+    "bar to see its photos."
 )
 
 
@@ -36,22 +39,47 @@ FIGURES = (
     ),
 )
 
-HAVE_INTERVALS = ("accuracy", "macro_f1")
 
-
-def headline(metrics: dict[str, Any], before: dict[str, Any] | None) -> None:
+def headline(scores: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
     """The four figures that matter, each with its change from the run before.
 
     The changes are grey: whether they are more than chance is said by `compare`.
     """
     for column, (label, key, form, help_text) in zip(st.columns(4), FIGURES, strict=True):
-        change = None if before is None else change_text(metrics[key] - before[key], form)
+        change = None if before is None else change_text(scores[key] - before[key], form)
         with column.container(border=True, height="stretch"):
-            value = form.format(metrics[key])
+            value = form.format(scores[key])
             st.metric(label, value, change, delta_color="off", delta_arrow="off", help=help_text)
-            if key in HAVE_INTERVALS:
-                low, high = metrics[f"{key}_interval"]
-                st.caption(f"95 %: {low:.1%} to {high:.1%}")
+            if f"{key}_interval" in scores:
+                st.caption(f"95 %: {interval_text(scores[f'{key}_interval'], form)}")
+
+
+def score_table(metrics: Mapping[str, Any]) -> pd.DataFrame:
+    """All scores of a run, those that can be believed first; a row each; with the naive split."""
+    rows = []
+    for kind, scores in scores_by_kind(metrics):
+        texts = {label.lower(): figure_text(scores, key, form) for label, key, form, _ in FIGURES}
+        rows.append({"score": kind.title, "photos": scores["n_images"], **texts, "note": kind.note})
+    if naive := metrics.get("naive_split"):
+        leaked = f"optimistic: {naive['n_leaked']:,} have a near-identical photo among those learnt from"
+        accuracy = figure_text(naive, "accuracy", "{:.1%}")
+        rows.append({"score": "Naive split", "photos": naive["n_images"], "accuracy": accuracy, "note": leaked})
+    return pd.DataFrame(rows)
+
+
+def show_scores(metrics: Mapping[str, Any]) -> None:
+    """All scores of a run, if there is more than the one that is shown large."""
+    table = score_table(metrics)
+    if len(table) > 1:
+        st.dataframe(
+            table, hide_index=True, placeholder="", alt="Scores of the run with their intervals",
+            column_config={"score": st.column_config.TextColumn(pinned=True)},
+        )  # fmt: skip
+
+
+def comparable(kind: ScoreKind, run: Run, before: "Before") -> Mapping[str, Any] | None:
+    """The earlier run's scores of a kind, if they can be subtracted from this run's."""
+    return dict(scores_by_kind(before.metrics)).get(kind) if same_split(run, before.run) else None
 
 
 def same_split(run: Run, other: Run) -> bool:
@@ -116,14 +144,26 @@ def config_table(run: Run) -> pd.DataFrame:
     )
 
 
-def training_text(predictions: pd.DataFrame, highest: float) -> str:
-    """How much better the photos trained on do, against the highest accuracy that the held-out ones allow for."""
-    train = predictions[predictions["split"] == "train"]
-    accuracy = float((train["true_label"] == train["predicted_label"]).mean()) if len(train) else 0.0
-    text = f"On the {len(train)} photos trained on, the accuracy is {accuracy:.1%}"
+def learnt_photos(run: Run, predictions: pd.DataFrame) -> pd.DataFrame:
+    """What the network that is kept says of the photos that it has learnt from; with folds these are all of them."""
+    return data.fitted_predictions(run) if run.has(runs.FITTED_PREDICTIONS_FILE) else predictions
+
+
+def training_text(learnt: pd.DataFrame, highest: float) -> str:
+    """How much better the photos trained on do, against the highest accuracy that the others allow for.
+
+    Args:
+        learnt: From `learnt_photos`.
+        highest: Upper end of the interval of the accuracy on photos that were not learnt from.
+    """
+    train = learnt[learnt["split"] == "train"]
+    if train.empty:
+        return "This run does not hold what its network says of the photos that it has learnt from."
+    accuracy = float((train["true_label"] == train["predicted_label"]).mean())
+    text = f"On the {len(train):,} photos that the network has learnt from, the accuracy is {accuracy:.1%}"
     if accuracy > highest:
-        return f"{text}, above the interval of the held-out ones: some of them were learnt by heart."
-    return f"{text}, within the interval of the held-out ones."
+        return f"{text}, above the interval of those that it has not: some of them were learnt by heart."
+    return f"{text}, not above the interval of those that it has not."
 
 
 def facts(run: Run) -> str:
@@ -148,7 +188,10 @@ def main() -> None:
     metrics = data.metrics(run)
     predictions = data.predictions(run)
     before = read_before(run)
-    headline(metrics, before.metrics if isinstance(before, Before) and same_split(run, before.run) else None)
+    kind, first = scores_by_kind(metrics)[0]
+    say_kind(kind, first["n_images"])
+    headline(first, comparable(kind, run, before) if isinstance(before, Before) else None)
+    show_scores(metrics)
     st.caption(escaped(f"{run.name} · {facts(run)}"))
 
     validation = predictions[predictions["split"] == "val"]
@@ -166,17 +209,17 @@ def main() -> None:
             icon=":material/image_search:",
             query_params=address.link_to(Selection(split="val", outcome="wrong")),
         )  # fmt: skip
+        if run.has(runs.LABEL_ISSUES_FILE):
+            n_issues = int(data.label_issues(run)["is_issue"].sum())
+            st.page_link(
+                "views/labels.py", label=f"Check {n_issues} labels that may be wrong", icon=":material/rule:",
+                query_params=address.link_params(),
+            )  # fmt: skip
         st.page_link(
             "views/evaluation.py", label="See which classes are confused", icon=":material/grid_on:",
             query_params=address.link_params(),
         )  # fmt: skip
-        st.write(training_text(predictions, metrics["accuracy_interval"][1]))
-        if "test" in metrics:
-            low, high = metrics["test"]["accuracy_interval"]
-            st.write(
-                f"On the {metrics['test']['n_images']} test photos, which nothing was fitted to, it is "
-                f"**{metrics['test']['accuracy']:.1%}** (95 %: {low:.1%} to {high:.1%})."
-            )
+        st.write(training_text(learnt_photos(run, predictions), metrics["accuracy_interval"][1]))
     if isinstance(before, Before):
         compare(run, before)
     elif before is not None:
