@@ -32,6 +32,7 @@ from core.errors import UserError
 from core.evaluation import probability_columns
 from core.explain import Explainer, Explanation
 from core.images import PHOTO_SUFFIXES, PhotoError, open_photo, read_photo, thumbnail
+from core.intervals import Interval
 from core.neighbours import normalised, own_nearest_distances, unlike_threshold
 from core.predict import Classifier, load_classifier
 from core.projection import tsne
@@ -697,17 +698,20 @@ def find_run(name: str) -> Run:
 
 @dataclass(frozen=True)
 class Ranking:
-    """One class against the rest: curves by class name, and the areas under them."""
+    """One class against the rest: curves by class name, the areas under them, and the intervals of these."""
 
     roc: dict[str, pd.DataFrame]
     roc_auc: list[float]
+    roc_auc_intervals: list[Interval]
     precision_recall: dict[str, pd.DataFrame]
     average_precision: list[float]
+    average_precision_intervals: list[Interval]
 
 
 def ranking(run: Run) -> Ranking:
     """Curves of the photos held out; see `core.ranking`."""
-    return _ranking(_stamp(run.path / runs.PREDICTIONS_FILE), run.class_names)
+    predictions, samples = (_stamp(run.path / file) for file in (runs.PREDICTIONS_FILE, runs.SAMPLES_FILE))
+    return _ranking(predictions, samples, run.class_names)
 
 
 class _Pair(NamedTuple):
@@ -774,12 +778,16 @@ def _replaced_images(before: Stamp, after: Stamp) -> list[str]:
 
 
 @st.cache_resource(show_spinner="Curves ...", max_entries=8)
-def _ranking(predictions: Stamp, class_names: tuple[str, ...]) -> Ranking:
+def _ranking(predictions: Stamp, samples: Stamp, class_names: tuple[str, ...]) -> Ranking:
     table = runs.read_predictions(Path(predictions[0]), len(class_names))
     held_out, labels = table[table["split"] == "val"], range(len(class_names))
+    groups = held_out["image"].map(runs.read_samples(Path(samples[0])).set_index("image")["group"])
+    codes = pd.factorize(groups)[0]
     return Ranking(
         {name: core_ranking.roc_curve(held_out, label) for label, name in enumerate(class_names)},
         [core_ranking.roc_auc(held_out, label) for label in labels],
+        [core_ranking.roc_auc_interval(held_out, label, codes) for label in labels],
         {name: core_ranking.precision_recall_curve(held_out, label) for label, name in enumerate(class_names)},
         [core_ranking.average_precision(held_out, label) for label in labels],
+        [core_ranking.average_precision_interval(held_out, label, codes) for label in labels],
     )

@@ -4,22 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.runs import Run
 from tests.handwritten import write_folds, write_run
-from tests.pages import address, open_page, opened, shown, texts, tiles
+from tests.pages import open_page, opened, shown, texts, tiles
 
 
 @pytest.fixture
 def run(runs_dir: Path, tmp_path: Path) -> Run:
     return write_run(runs_dir, tmp_path / "data")
-
-
-def click(app: AppTest, row: int) -> AppTest:
-    """A line of the list."""
-    app.session_state["label-issues"] = {"selection": {"rows": [row], "columns": [], "cells": []}}
-    return app.run()
 
 
 def test_the_most_suspicious_label_comes_first(run: Run) -> None:
@@ -31,7 +24,7 @@ def test_the_most_suspicious_label_comes_first(run: Run) -> None:
     assert table["suggested"].tolist() == ["everybody", "everybody"]
     assert table["self-confidence"].tolist() == [1.0, 30.0]
     assert shown(app) == "db"
-    assert tiles(app)[0]["detail"] == "suggested: everybody\nlabel 1.0% probable"
+    assert tiles(app)[0]["detail"] == "its label: 1.0%"
 
 
 def test_the_rest_of_the_list_is_there_on_request(run: Run) -> None:
@@ -40,10 +33,10 @@ def test_the_rest_of_the_list_is_there_on_request(run: Run) -> None:
     assert shown(app) == "dbca"
 
 
-def test_a_line_opens_its_photo_and_a_link_to_it_shows_the_line(run: Run) -> None:
-    app = click(open_page("labels"), 1)
+def test_the_photo_that_is_open_is_picked_in_the_list_and_the_others_follow_in_its_order(run: Run) -> None:
+    app = open_page("labels", photo="training/b.jpg")
     assert Path(opened(app)).name == "b.jpg"
-    assert address(app)["photo"] == "training/b.jpg"
+    assert app.session_state["label-issues"]["selection"]["rows"] == [1]
     assert "2 of 2" in texts(app)
 
 

@@ -87,7 +87,7 @@ def test_folds_have_a_best_epoch_each_and_the_network_that_is_kept_a_number_of_i
         "2, 1",
         "0.700 to 0.900",
         "50.0% to 75.0%",
-        "1 training the head",
+        "training the head",
     ]
     (row,) = app.dataframe[0].value.to_dict("records")
     assert (row["best epoch"], row["val_loss"], row["epochs"]) == (1, pytest.approx(0.8), 4)

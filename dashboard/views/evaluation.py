@@ -1,7 +1,7 @@
 """Which classes are taken for which, and how far can the confidence be trusted?"""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast, get_args
 
 import numpy as np
@@ -9,16 +9,17 @@ import pandas as pd
 import streamlit as st
 
 from core import evaluation, reliability, runs
-from core.intervals import design_effect
+from core.intervals import Interval, design_effect
 from core.runs import Run
 from dashboard import address, data
 from dashboard.charts import confidence as confidence_charts
 from dashboard.charts import evaluation as charts
+from dashboard.data import Ranking
 from dashboard.filters import show_photos
 from dashboard.linked import Chosen, choose_photos, show_chart, show_plain_chart
 from dashboard.page import escaped, ink, open_page
 from dashboard.photos import is_right
-from dashboard.scores import figure_text, say_kind
+from dashboard.scores import figure_text, interval_text, say_kind
 from dashboard.selection import Selection
 
 HOW_TO_READ = (
@@ -50,11 +51,15 @@ def show_matrix(view: Chosen, matrix: Any) -> None:
 
 def per_class_table(classes: list[dict[str, Any]]) -> pd.DataFrame:
     """Precision, recall and F1 of each class with their 95 % intervals, for reading."""
+
+    def text(scores: dict[str, Any], key: str) -> str:
+        return f"{scores[key]:.1%} ({interval_text(scores[f'{key}_interval'], '{:.0%}')})"
+
     columns = {"precision": "precision (95 %)", "recall": "recall (95 %)", "f1": "F1 (95 %)"}
     return pd.DataFrame(
         {
             "class": [scores["class_name"] for scores in classes],
-            **{title: [figure_text(scores, key, "{:.1%}") for scores in classes] for key, title in columns.items()},
+            **{title: [text(scores, key) for scores in classes] for key, title in columns.items()},
             "photos": [scores["support"] for scores in classes],
         }
     )
@@ -208,6 +213,26 @@ def show_ranking(run: Run) -> None:
         st.caption(
             "Precision and recall: the further to the upper right, the better. In brackets the average precision."
         )
+    st.dataframe(
+        ranking_table(curves, run.class_names), hide_index=True, width="content",
+        alt="Areas under the curves of each class with intervals",
+    )  # fmt: skip
+
+
+def ranking_table(curves: Ranking, class_names: Sequence[str]) -> pd.DataFrame:
+    """Areas under the curves of each class with their 95 % intervals, for reading."""
+
+    def texts(areas: Sequence[float], intervals: Sequence[Interval]) -> list[str]:
+        rows = zip(areas, intervals, strict=True)
+        return [f"{area:.3f} ({interval_text(ends, '{:.3f}')})" if area == area else "none" for area, ends in rows]
+
+    return pd.DataFrame(
+        {
+            "class": list(class_names),
+            "area under ROC (95 %)": texts(curves.roc_auc, curves.roc_auc_intervals),
+            "average precision (95 %)": texts(curves.average_precision, curves.average_precision_intervals),
+        }
+    )
 
 
 def main() -> None:

@@ -12,10 +12,11 @@ from dashboard import address, data
 from dashboard.filters import show_bar
 from dashboard.gallery import show_gallery
 from dashboard.linked import choose_photos
-from dashboard.page import escaped, open_page
+from dashboard.page import open_page
 from dashboard.photo import show_opened
 from dashboard.photos import class_name
 from dashboard.review import badge
+from dashboard.selection import EVERYTHING
 from dashboard.tables import for_spreadsheet
 
 HOW_TO_READ = (
@@ -45,12 +46,14 @@ def issue_table(ranked: pd.DataFrame, class_names: tuple[str, ...]) -> pd.DataFr
         ranked: From `ranked_photos`.
         class_names: The K names in index order.
     """
-    names = {column: [class_name(label, class_names) for label in ranked[column]] for column in _LABELS}
+    label, suggested = (
+        [class_name(index, class_names) for index in ranked[column]] for column in ("label", "suggested_label")
+    )
     return pd.DataFrame(
         {
             "photo": ranked["name"],
-            "label": names["label"],
-            "suggested": names["suggested_label"],
+            "label": label,
+            "suggested": suggested,
             "self-confidence": ranked["self_confidence"],
             "suspected": ranked["is_issue"],
             "decided": [badge(row) for row in ranked.to_dict("records")],
@@ -58,13 +61,9 @@ def issue_table(ranked: pd.DataFrame, class_names: tuple[str, ...]) -> pd.DataFr
     )
 
 
-_LABELS = ("label", "suggested_label")
-
-
-def captions(ranked: pd.DataFrame, class_names: tuple[str, ...]) -> list[str]:
-    """What to write under each photo."""
-    rows = zip(ranked["suggested_label"], ranked["self_confidence"], strict=True)
-    return [f"suggested: {class_name(label, class_names)}\nlabel {sure:.1%} probable" for label, sure in rows]
+def captions(ranked: pd.DataFrame) -> list[str]:
+    """What to write under each photo; its title says the label and the suggested one."""
+    return [f"its label: {sure:.1%}" for sure in ranked["self_confidence"]]
 
 
 def explain(run: Run, issues: pd.DataFrame) -> None:
@@ -86,6 +85,8 @@ def show_table(ranked: pd.DataFrame, class_names: tuple[str, ...]) -> None:
     """The list; a line opens its photo."""
     images, asked = ranked["image"].tolist(), address.params().get("photo")
     table = issue_table(ranked, class_names)
+    if table["suspected"].all():
+        table = table.drop(columns="suspected")
 
     def open_photo(state: Any) -> None:
         rows = state["selection"]["rows"]
@@ -131,12 +132,13 @@ def main() -> None:
     if address.choice("issues", (SUSPECTED, ALL), SUSPECTED) == SUSPECTED:
         ranked = ranked[ranked["is_issue"]].reset_index(drop=True)
     show_controls(ranked, run.class_names)
-    show_bar(view)
+    if view.selection != EVERYTHING or view.faults:
+        show_bar(view)
     if ranked.empty:
-        st.write(escaped("No label is suspected among the photos that are chosen."))
+        st.write("No label is suspected among the photos that are chosen.")
     else:
         show_table(ranked, run.class_names)
-        show_gallery(run, ranked, captions=captions(ranked, run.class_names))
+        show_gallery(run, ranked, captions=captions(ranked))
     show_opened(view, ranked)
 
 

@@ -52,29 +52,26 @@ def headline(scores: Mapping[str, Any], before: Mapping[str, Any] | None) -> Non
             st.metric(label, value, change, delta_color="off", delta_arrow="off", help=help_text)
             if f"{key}_interval" in scores:
                 st.caption(f"95 %: {interval_text(scores[f'{key}_interval'], form)}")
+            if key == "expected_calibration_error" and "calibrated" in scores:
+                st.caption(f"calibrated: {figure_text(scores['calibrated'], key, form)}")
 
 
-def score_table(metrics: Mapping[str, Any]) -> pd.DataFrame:
-    """All scores of a run, those that can be believed first; a row each; with the naive split."""
-    rows = []
-    for kind, scores in scores_by_kind(metrics):
-        texts = {label.lower(): figure_text(scores, key, form) for label, key, form, _ in FIGURES}
-        rows.append({"score": kind.title, "photos": scores["n_images"], **texts, "note": kind.note})
+def other_scores(metrics: Mapping[str, Any]) -> list[str]:
+    """The scores of a run but for the first, and that of the naive split if it has one, a line each."""
+    lines = []
+    for kind, scores in scores_by_kind(metrics)[1:]:
+        figures = ", ".join(f"{_lower(label)} {figure_text(scores, key, form)}" for label, key, form, _ in FIGURES)
+        lines.append(f"**{kind.title}** ({kind.words(scores['n_images'])}): {figures}")
     if naive := metrics.get("naive_split"):
-        leaked = f"optimistic: {naive['n_leaked']:,} have a near-identical photo among those learnt from"
-        accuracy = figure_text(naive, "accuracy", "{:.1%}")
-        rows.append({"score": "Naive split", "photos": naive["n_images"], "accuracy": accuracy, "note": leaked})
-    return pd.DataFrame(rows)
+        lines.append(
+            f"**Naive split** ({naive['n_images']:,} photos, optimistic: {naive['n_leaked']:,} of them have a "
+            f"near-identical one among those learnt from): accuracy {figure_text(naive, 'accuracy', '{:.1%}')}"
+        )
+    return lines
 
 
-def show_scores(metrics: Mapping[str, Any]) -> None:
-    """All scores of a run, if there is more than the one that is shown large."""
-    table = score_table(metrics)
-    if len(table) > 1:
-        st.dataframe(
-            table, hide_index=True, placeholder="", alt="Scores of the run with their intervals",
-            column_config={"score": st.column_config.TextColumn(pinned=True)},
-        )  # fmt: skip
+def _lower(label: str) -> str:
+    return label[0].lower() + label[1:]
 
 
 def comparable(kind: ScoreKind, run: Run, before: "Before") -> Mapping[str, Any] | None:
@@ -191,7 +188,8 @@ def main() -> None:
     kind, first = scores_by_kind(metrics)[0]
     say_kind(kind, first["n_images"])
     headline(first, comparable(kind, run, before) if isinstance(before, Before) else None)
-    show_scores(metrics)
+    for line in other_scores(metrics):
+        st.markdown(line)
     st.caption(escaped(f"{run.name} · {facts(run)}"))
 
     validation = predictions[predictions["split"] == "val"]

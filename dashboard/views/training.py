@@ -133,7 +133,8 @@ def show_best_of_folds(found: Summary) -> None:
     st.metric(
         "val_accuracy", f"{np.mean(accuracies):.1%}", range_text(accuracies, "{:.1%}"), **grey, help=MEAN_OF_FOLDS
     )  # fmt: skip
-    stages = ", ".join(f"{n} {stage_words(stage)}" for stage, n in found.final.items())
+    numbers_of_stages = (f"{n} {stage_words(stage)}" for stage, n in found.final.items())
+    stages = ", ".join(numbers_of_stages if len(found.final) > 1 else map(stage_words, found.final))
     st.metric(
         "Epochs of the network that is kept", "not yet" if found.kept is None else found.kept,
         stages or "after the folds", **grey,
