@@ -182,6 +182,7 @@ def report_result(metrics: dict[str, Any], report: Report) -> None:
     report.show(table)
     for kind, scores in found:
         report.say(_score_text(kind, scores))
+        report.say(_calibration_text(scores))
     if naive := metrics.get("naive_split"):
         report.say(
             f"With a naive split, where {naive['n_leaked']} scored photos have a near-identical one among those learnt "
@@ -195,6 +196,20 @@ def _score_text(kind: ScoreKind, scores: Mapping[str, Any]) -> str:
     return f"{kind.title} ({kind.words(scores['n_images'])}): {figures}"
 
 
+def _calibration_text(scores: Mapping[str, Any]) -> str:
+    """How well confidence fits accuracy, before and after."""
+    error = "expected_calibration_error"
+    before, after = (_figure_text(each, error) for each in (scores, scores["calibrated"]))
+    used = ", ".join(f"{temperature:.2f}" for temperature in scores["calibrated"]["temperatures"])
+    return (
+        f"  {before}; calibrated with temperature {used}, fitted on other photos: {after.removeprefix(_words(error))}"
+    )
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ").replace("f1", "F1") + " "
+
+
 def _figure_text(scores: Mapping[str, Any], key: str) -> str:
     low, high = scores[f"{key}_interval"]
-    return f"{key.replace('_', ' ').replace('f1', 'F1')} {scores[key]:.3f} (95 %: {low:.3f} to {high:.3f})"
+    return f"{_words(key)}{scores[key]:.3f} (95 %: {low:.3f} to {high:.3f})"
