@@ -222,7 +222,7 @@ def _train_into(job: _Job, listing: Listing, base: keras.Model, precision: Preci
         metrics = write_results(run, dataset, _sides(parts), predicted)
     if precision.name != "float32":
         _compare(job, model, samples.photos, probabilities, precision)
-    report_result(metrics, job.report, is_out_of_fold=bool(config.folds))
+    report_result(metrics, job.report)
 
 
 def _predict(job: _Job, dataset: Dataset, fitted: _Fitted) -> NDArray[np.float32]:

@@ -24,12 +24,15 @@ from core import ranking as core_ranking
 from core import runs
 from core import submission as core_submission
 from core.cache import default_cache_dir
+from core.calibration import cross_fitted, second_half
 from core.comparison import Comparison, PairedFigure
 from core.config import default_runs_dir
 from core.dataset import TEST_DIR
 from core.errors import UserError
+from core.evaluation import probability_columns
 from core.explain import Explainer, Explanation
 from core.images import PHOTO_SUFFIXES, PhotoError, open_photo, read_photo, thumbnail
+from core.intervals import Interval
 from core.neighbours import normalised, own_nearest_distances, unlike_threshold
 from core.predict import Classifier, load_classifier
 from core.projection import tsne
@@ -83,6 +86,27 @@ def history(run: Run) -> pd.DataFrame:
 def predictions(run: Run) -> pd.DataFrame:
     """A run's predictions of labelled photos; see `core.runs.read_predictions`."""
     return _predictions(_stamp(run.path / runs.PREDICTIONS_FILE), len(run.class_names))
+
+
+def fitted_predictions(run: Run) -> pd.DataFrame:
+    """What the network that is kept says of photos that it has learnt from, in a run with folds."""
+    return _predictions(_stamp(run.path / runs.FITTED_PREDICTIONS_FILE), len(run.class_names))
+
+
+def label_issues(run: Run) -> pd.DataFrame:
+    """Photos whose labels may be wrong; see `core.label_issues.find_label_issues`."""
+    return _label_issues(_stamp(run.path / runs.LABEL_ISSUES_FILE), len(run.class_names))
+
+
+def calibrated_held_out(run: Run) -> pd.DataFrame:
+    """How sure a run is of the photos held out after calibration, each with a temperature that it had no part in.
+
+    Returns:
+        A row a photo held out: `confidence`, `is_right` and `group`; none where the run has no such temperatures.
+    """
+    files = (runs.PREDICTIONS_FILE, runs.SAMPLES_FILE, runs.METRICS_FILE)
+    predictions, samples, metrics = (_stamp(run.path / file) for file in files)
+    return _calibrated_held_out(predictions, samples, metrics, len(run.class_names))
 
 
 def test_predictions(run: Run) -> pd.DataFrame:
@@ -351,6 +375,24 @@ def _history(stamp: Stamp) -> pd.DataFrame:
 @st.cache_data(show_spinner=False, max_entries=32)
 def _predictions(stamp: Stamp, n_classes: int) -> pd.DataFrame:
     return runs.read_predictions(Path(stamp[0]), n_classes)
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _label_issues(stamp: Stamp, n_classes: int) -> pd.DataFrame:
+    return runs.read_label_issues(Path(stamp[0]), n_classes)
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def _calibrated_held_out(predictions: Stamp, samples: Stamp, metrics: Stamp, n_classes: int) -> pd.DataFrame:
+    table = runs.read_predictions(Path(predictions[0]), n_classes)
+    found = runs.read_metrics(Path(metrics[0])).get("calibrated")
+    held_out = table[table["split"] == "val"] if found else table[:0]
+    groups = held_out["image"].map(runs.read_samples(Path(samples[0])).set_index("image")["group"])
+    probabilities = held_out[probability_columns(n_classes)].to_numpy(dtype=np.float64)
+    temperatures = found["temperatures"] if found else (1.0,)
+    confidence = cross_fitted(probabilities, temperatures, second_half(groups.tolist())).max(axis=1, initial=0)
+    is_right = held_out["true_label"] == held_out["predicted_label"]
+    return pd.DataFrame({"confidence": confidence, "is_right": is_right, "group": groups})
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
@@ -656,17 +698,20 @@ def find_run(name: str) -> Run:
 
 @dataclass(frozen=True)
 class Ranking:
-    """One class against the rest: curves by class name, and the areas under them."""
+    """One class against the rest: curves by class name, the areas under them, and the intervals of these."""
 
     roc: dict[str, pd.DataFrame]
     roc_auc: list[float]
+    roc_auc_intervals: list[Interval]
     precision_recall: dict[str, pd.DataFrame]
     average_precision: list[float]
+    average_precision_intervals: list[Interval]
 
 
 def ranking(run: Run) -> Ranking:
     """Curves of the photos held out; see `core.ranking`."""
-    return _ranking(_stamp(run.path / runs.PREDICTIONS_FILE), run.class_names)
+    predictions, samples = (_stamp(run.path / file) for file in (runs.PREDICTIONS_FILE, runs.SAMPLES_FILE))
+    return _ranking(predictions, samples, run.class_names)
 
 
 class _Pair(NamedTuple):
@@ -686,10 +731,9 @@ class _Pair(NamedTuple):
 def _comparison(pair: _Pair, labels: str) -> Comparison:
     tables = (runs.read_predictions(Path(stamp[0]), pair.n_classes) for stamp in (pair.before, pair.after))
     before, after = (table[~table["image"].isin(pair.replaced_images())] for table in tables)
-    originals = None
-    if labels == ORIGINAL:
-        originals = runs.read_samples(Path(pair.samples_after[0])).set_index("image")["original_label"].dropna()
-    return core_comparison.compare(before, after, originals)
+    samples = runs.read_samples(Path(pair.samples_after[0]))
+    originals = samples.set_index("image")["original_label"].dropna() if labels == ORIGINAL else None
+    return core_comparison.with_groups(core_comparison.compare(before, after, originals), samples)
 
 
 @st.cache_data(show_spinner="Comparing ...", max_entries=32)
@@ -734,12 +778,16 @@ def _replaced_images(before: Stamp, after: Stamp) -> list[str]:
 
 
 @st.cache_resource(show_spinner="Curves ...", max_entries=8)
-def _ranking(predictions: Stamp, class_names: tuple[str, ...]) -> Ranking:
+def _ranking(predictions: Stamp, samples: Stamp, class_names: tuple[str, ...]) -> Ranking:
     table = runs.read_predictions(Path(predictions[0]), len(class_names))
     held_out, labels = table[table["split"] == "val"], range(len(class_names))
+    groups = held_out["image"].map(runs.read_samples(Path(samples[0])).set_index("image")["group"])
+    codes = pd.factorize(groups)[0]
     return Ranking(
         {name: core_ranking.roc_curve(held_out, label) for label, name in enumerate(class_names)},
         [core_ranking.roc_auc(held_out, label) for label in labels],
+        [core_ranking.roc_auc_interval(held_out, label, codes) for label in labels],
         {name: core_ranking.precision_recall_curve(held_out, label) for label, name in enumerate(class_names)},
         [core_ranking.average_precision(held_out, label) for label in labels],
+        [core_ranking.average_precision_interval(held_out, label, codes) for label in labels],
     )

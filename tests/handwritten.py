@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.evaluation import summarise
+from core.label_issues import find_label_issues
 from core.runs import Run, read_run
 from tests.conftest import make_photo
 
@@ -56,7 +58,31 @@ def write_run(runs_dir: Path, data: Path, name: str = "first", **info: Any) -> R
     )
     (folder / "submission.csv").write_text("Id,Category\nx.jpg,0\ny.jpg,1\n")
     (folder / "metrics.json").write_text(json.dumps(_metrics()))
+    (folder / "label_issues.csv").write_text(
+        "image,label,suggested_label,self_confidence,is_issue\n"
+        "training/d.jpg,2,1,0.01,True\ntraining/b.jpg,0,1,0.3,True\n"
+        "training/c.jpg,1,1,0.8,False\ntraining/a.jpg,0,0,0.9,False\n"
+    )
     return read_run(folder)
+
+
+def write_folds(run: Run) -> None:
+    """Make a run one with folds: each labelled photo predicted out of fold, a last network that learnt from all."""
+    folder, n_classes = run.path, len(CLASS_NAMES)
+    table = pd.read_csv(folder / "predictions.csv")
+    table.assign(split="train").to_csv(folder / "fitted_predictions.csv", index=False)
+    table = table.assign(split="val", fold=[row % 2 for row in range(len(table))])
+    table.to_csv(folder / "predictions.csv", index=False)
+    (folder / "history.csv").write_text(
+        "stage,fold,epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds\n"
+        "head,0,0,1.2,0.4,1.1,0.25,0.001,0.5\n"
+        "head,0,1,0.8,0.6,0.9,0.5,0.001,0.3\n"
+        "head,1,0,0.5,0.8,0.7,0.75,0.001,0.3\n"
+        "head,-1,0,0.5,0.8,,,0.001,0.3\n"
+    )
+    (folder / "metrics.json").write_text(json.dumps(summarise(table, CLASS_NAMES)))
+    issues = find_label_issues(table, n_classes)
+    issues.to_csv(folder / "label_issues.csv", index=False)
 
 
 def predict_anew(run: Run, **probabilities: tuple[float, float, float]) -> None:
