@@ -410,7 +410,8 @@ def apply_reviews(samples: pd.DataFrame, decisions: Mapping[str, Decision], clas
         The photos as reviewed; `samples` itself is not changed.
     """
     original = samples["original_label" if "original_label" in samples else "label"].astype("Int64")
-    label, is_excluded = original.copy(), np.zeros(len(samples), dtype=bool)
+    before = original.fillna(-1).to_numpy(dtype=np.int64)
+    after, is_excluded = before.copy(), np.zeros(len(samples), dtype=bool)
     counts = dict.fromkeys(("relabelled", "confirmed", "excluded", "unsure", "noted"), 0)
     is_labelled = (samples["folder"] == TRAINING_DIR).to_numpy()
     rows_of = _rows_by_content(samples, decisions)
@@ -424,8 +425,8 @@ def apply_reviews(samples: pd.DataFrame, decisions: Mapping[str, Decision], clas
             continue
         counts["noted"] += len(rows) * bool(decision.note)
         if decision.action == RELABEL:
-            n_changed = int((original.iloc[rows] != given).sum())
-            label.iloc[rows] = given
+            after[rows] = given
+            n_changed = int((before[rows] != given).sum())
             counts["relabelled"] += n_changed
             counts["confirmed"] += len(rows) - n_changed
         elif decision.action == EXCLUDE:
@@ -437,15 +438,16 @@ def apply_reviews(samples: pd.DataFrame, decisions: Mapping[str, Decision], clas
         Problem(str(image), "excluded", _why_excluded(decisions[str(sha256)]))
         for image, sha256 in samples.loc[is_excluded, ["image", "sha256"]].itertuples(index=False)
     ]
+    label = pd.Series(after, index=samples.index, dtype="Int64").mask(original.isna())
     mended = samples.assign(label=label, original_label=original)
-    counts["not_applied"] = len(not_applied)
-    return Applied(mended, is_excluded, tuple(problems), tuple(not_applied), counts)
+    return Applied(mended, is_excluded, tuple(problems), tuple(not_applied), counts | {"not_applied": len(not_applied)})
 
 
 def _rows_by_content(samples: pd.DataFrame, decisions: Mapping[str, Decision]) -> dict[str, list[int]]:
     rows: dict[str, list[int]] = {}
-    for row in np.flatnonzero(samples["sha256"].isin(list(decisions)).to_numpy()).tolist():
-        rows.setdefault(str(samples["sha256"].iloc[row]), []).append(row)
+    is_decided = samples["sha256"].isin(list(decisions)).to_numpy()
+    for row, sha256 in zip(np.flatnonzero(is_decided).tolist(), samples["sha256"][is_decided], strict=True):
+        rows.setdefault(sha256, []).append(row)
     return rows
 
 
@@ -497,6 +499,25 @@ def reviews_text(applied: Applied) -> str:
         f"{n['unsure']} unsure, which keep their label"
     )
     return text + (f"; {n['not_applied']} decisions mean nothing here" if n["not_applied"] else "")
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What reviews changed in the photos that a run was trained with: how many were relabelled and excluded."""
+
+    n_relabelled: int
+    n_excluded: int
+
+
+def followed(samples: pd.DataFrame, problems: pd.DataFrame) -> Followed:
+    """Tell from a run's tables what reviews changed; in runs from before there were any, nothing.
+
+    Args:
+        samples: As in `samples.csv`.
+        problems: As in `problems.csv`.
+    """
+    is_relabelled = (samples["label"] != samples["original_label"]).fillna(False)
+    return Followed(int(is_relabelled.sum()), int((problems["kind"] == "excluded").sum()))
 
 
 # --- taking it back to the dataset -----------------------------------------------------------------------------------

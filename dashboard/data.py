@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from core import comparison as core_comparison
 from core import ranking as core_ranking
+from core import reviews as core_reviews
 from core import runs
 from core import submission as core_submission
 from core.cache import default_cache_dir
@@ -34,7 +35,7 @@ from core.neighbours import normalised, own_nearest_distances, unlike_threshold
 from core.predict import Classifier, load_classifier
 from core.projection import tsne
 from core.quality import PhotoQuality, photo_quality
-from core.reviews import Decision, Review, ReviewLog, append_reviews, current_decisions, read_reviews
+from core.reviews import Decision, Followed, Review, ReviewLog, append_reviews, current_decisions, read_reviews
 from core.runs import BrokenRun, Run, RunError
 from core.thumbnails import thumbnails
 from dashboard.history import Summary, summary
@@ -165,6 +166,11 @@ def add_reviews(run: Run, reviews: Sequence[Review]) -> None:
     known = {review.id for review in _reviews(_log_stamp(run)).log.reviews}
     if fresh := [review for review in reviews if review.id not in known]:
         append_reviews(reviews_path(run), fresh)
+
+
+def followed(run: Run) -> Followed:
+    """What reviews changed in the photos that a run was trained with; see `core.reviews.followed`."""
+    return _followed(_stamp(run.path / runs.SAMPLES_FILE), _stamp(run.path / runs.PROBLEMS_FILE))
 
 
 def photo_path(run: Run, image: str) -> Path:
@@ -373,6 +379,11 @@ def _submission_checks(stamps: tuple[Stamp, ...], class_names: tuple[str, ...]) 
 @st.cache_data(show_spinner=False, max_entries=128)
 def _metrics(stamp: Stamp) -> dict[str, Any]:
     return runs.read_metrics(Path(stamp[0]))
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _followed(samples: Stamp, problems: Stamp) -> Followed:
+    return core_reviews.followed(runs.read_samples(Path(samples[0])), runs.read_problems(Path(problems[0])))
 
 
 class _Tables(NamedTuple):

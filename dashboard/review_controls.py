@@ -12,7 +12,7 @@ from core.reviews import EXCLUDE, MAX_NOTE, NOTE, RELABEL, UNDO, UNSURE
 from core.runs import Run
 from dashboard import address, data
 from dashboard.page import escaped
-from dashboard.review import N_KEYS, decision_text, review_of, undoes, why_not
+from dashboard.review import N_KEYS, decision_text, keep, review_of, undoes, why_not
 
 # Whether a decision goes on to the next photo, in the address.
 GO_ON = "next"
@@ -90,12 +90,12 @@ def _show_other_classes(run: Run, row: "pd.Series[Any]", go_on: Callable[[], obj
 
 
 def _show_note(run: Run, row: "pd.Series[Any]") -> None:
-    def keep(text: str) -> None:
+    def take(text: str) -> None:
         _decide(run, row, {"action": NOTE, "note": text.strip()}, None)
 
     st.text_input(
         "Note", max_chars=MAX_NOTE, placeholder="Note: n, then Enter", label_visibility="collapsed",
-        **address.bound(_NOTE_FIELD, row["note"], keep),
+        **address.bound(_NOTE_FIELD, row["note"], take),
     )  # fmt: skip
     _note_key(data={"field": _NOTE_FIELD}, key="review-note-key")
 
@@ -125,8 +125,8 @@ def _undo(run: Run, row: "pd.Series[Any]", go: Callable[[str], object]) -> None:
 
 def _add(run: Run, row: "pd.Series[Any]", asked: dict[str, Any]) -> bool:
     try:
-        data.add_reviews(run, [review_of(run, row.to_dict(), asked)])
+        failed = keep(run, [review_of(run, row.to_dict(), asked)])
     except UserError as error:
-        st.session_state[_FAILED] = str(error)
-        return False
-    return True
+        failed = str(error)
+    st.session_state[_FAILED] = failed
+    return not failed
