@@ -428,6 +428,10 @@ def _samples_table(usable: list[tuple[Listed, PhotoFacts]]) -> pd.DataFrame:
             "height": [facts.height for _, facts in usable],
             "bytes": [facts.bytes for _, facts in usable],
             "sha256": [facts.sha256 for _, facts in usable],
+            "original_label": pd.array(
+                [p.label if p.folder == TRAINING_DIR else None for p, _ in usable], dtype="Int64"
+            ),
+            "group": [facts.sha256 for _, facts in usable],
         }
     )
 
