@@ -27,7 +27,7 @@ from core import submission as core_submission
 from core.cache import default_cache_dir
 from core.comparison import Comparison, PairedFigure
 from core.config import default_runs_dir
-from core.dataset import TEST_DIR
+from core.dataset import TEST_DIR, TRAINING_LABELS_FILE, label_values
 from core.errors import UserError
 from core.explain import Explainer, Explanation
 from core.images import PHOTO_SUFFIXES, PhotoError, open_photo, read_photo, thumbnail
@@ -171,6 +171,18 @@ def add_reviews(run: Run, reviews: Sequence[Review]) -> None:
 def followed(run: Run) -> Followed:
     """What reviews changed in the photos that a run was trained with; see `core.reviews.followed`."""
     return _followed(_stamp(run.path / runs.SAMPLES_FILE), _stamp(run.path / runs.PROBLEMS_FILE))
+
+
+def dataset_labels(run: Run) -> Mapping[str, Sequence[object]]:
+    """What the label file of a run's dataset says by now; empty where there is none that could be read."""
+    path = run.dataset_dir / TRAINING_LABELS_FILE
+    return _label_values(_stamp(path)) if path.is_file() else {}
+
+
+def reviewable(run: Run) -> pd.DataFrame:
+    """The photos of a run and those that it left out because a review said so; see `core.reviews.with_excluded`."""
+    contents = reviews(run).contents
+    return core_reviews.with_excluded(samples(run), problems(run), contents, dataset_labels(run), run.class_names)
 
 
 def photo_path(run: Run, image: str) -> Path:
@@ -384,6 +396,14 @@ def _metrics(stamp: Stamp) -> dict[str, Any]:
 @st.cache_data(show_spinner=False, max_entries=32)
 def _followed(samples: Stamp, problems: Stamp) -> Followed:
     return core_reviews.followed(runs.read_samples(Path(samples[0])), runs.read_problems(Path(problems[0])))
+
+
+@lru_cache(4)
+def _label_values(stamp: Stamp) -> Mapping[str, Sequence[object]]:
+    try:
+        return label_values(Path(stamp[0]))
+    except UserError:
+        return {}
 
 
 class _Tables(NamedTuple):

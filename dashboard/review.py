@@ -99,6 +99,8 @@ def take(run: Run, asked: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     by_name = data.decided(run, rows).to_dict("index")
     for each in asked:
         try:
+            if each["name"] not in by_name:
+                raise UserError(f"{run.name} has no photo {each['name']} any more; nothing was decided about it.")
             fresh.append(review_of(run, by_name[each["name"]], each))
         except UserError as error:
             refused[str(each["id"])] = str(error)

@@ -32,7 +32,7 @@ FIGURES = {
 }
 
 
-LABELS_WORDS = {REVIEWED: "this run's labels", ORIGINAL: "the original labels"}
+LABELS_WORDS = {REVIEWED: "the reviewed labels", ORIGINAL: "the original labels"}
 
 
 def photos_text(run: Run, other: Run, comparison: Comparison, n_replaced: int, labels: str) -> str:
@@ -73,6 +73,23 @@ def followed_text(followed: Followed) -> str:
     return f"with {n:,} {_photos(n)} relabelled and {followed.n_excluded:,} excluded"
 
 
+def scores_by_labels(run: Run, other: Run) -> pd.DataFrame:
+    """The accuracies of two runs under either kind of labels; no rows where no photo was held out in both."""
+    rows = []
+    for labels, words in LABELS_WORDS.items():
+        for figure in data.paired_figures(other, run, labels)[:1]:
+            low, high = (change_text(end, "%") for end in figure.interval)
+            rows.append(
+                {
+                    "accuracy by": words,
+                    other.name: f"{figure.before:.1%}",
+                    f"{run.name} (this run)": f"{figure.after:.1%}",
+                    "difference in points, 95 %": f"{change_text(figure.difference, '%')} ({low} to {high})",
+                }
+            )
+    return pd.DataFrame(rows)
+
+
 def show_reviews(view: Chosen, other: Run, labels: str) -> None:
     """What reviews the two runs were trained with, and by which labels both are judged."""
     here, there = data.followed(view.run), data.followed(other)
@@ -82,6 +99,13 @@ def show_reviews(view: Chosen, other: Run, labels: str) -> None:
         f"Reviews: **{escaped(view.run.name)}** was trained {followed_text(here)}, **{escaped(other.name)}** "
         f"{followed_text(there)}."
     )
+    if here.n_relabelled:
+        st.dataframe(
+            scores_by_labels(view.run, other), hide_index=True, height="content",
+            alt="Accuracy of both runs under the reviewed and under the original labels",
+        )  # fmt: skip
+    elif labels == REVIEWED:
+        return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control(
             "Judge both by", LABELS_WORDS, format_func=LABELS_WORDS.__getitem__, required=True,

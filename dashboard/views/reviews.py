@@ -7,8 +7,7 @@ import streamlit as st
 
 from core import runs
 from core.config import PROJECT_DIR, command_line
-from core.dataset import TRAINING_DIR, TRAINING_LABELS_FILE, label_values
-from core.errors import UserError
+from core.dataset import TRAINING_DIR, TRAINING_LABELS_FILE
 from core.reviews import (
     EXCLUDE,
     IN_FORCE,
@@ -65,19 +64,19 @@ def show_counts(view: Chosen) -> None:
             )  # fmt: skip
 
 
-def review_table(run: Run, reviews: tuple[Review, ...], photos: pd.DataFrame) -> pd.DataFrame:
+def review_table(run: Run, reviews: tuple[Review, ...], samples: pd.DataFrame) -> pd.DataFrame:
     """A row a review, newest first.
 
     Args:
         run: Whose photos they are shown with.
         reviews: Of the log, in order.
-        photos: See `dashboard.data.photos`.
+        samples: See `dashboard.data.reviewable`.
 
     Returns:
         `time` (UTC), `photo`, `action`, `from` (its class in the dataset, where this run knows it), `to`, `note`,
         `state` (see `core.reviews.review_states`) and `undo`, what a button says, missing where there is to be none.
     """
-    known = photos.dropna(subset=["sha256", "original_label"]).drop_duplicates("sha256")
+    known = samples.dropna(subset="original_label").drop_duplicates("sha256")
     originals = dict(zip(known["sha256"], known["original_label"].astype(int), strict=True))
     rows = [
         {
@@ -96,9 +95,9 @@ def review_table(run: Run, reviews: tuple[Review, ...], photos: pd.DataFrame) ->
     return pd.DataFrame(rows, columns=columns).iloc[::-1].reset_index(drop=True)
 
 
-def show_table(run: Run, reviews: tuple[Review, ...], photos: pd.DataFrame) -> None:
+def show_table(run: Run, reviews: tuple[Review, ...], samples: pd.DataFrame) -> None:
     """Every decision, with a button that takes it back, and all of them as a file."""
-    table = review_table(run, reviews, photos)
+    table = review_table(run, reviews, samples)
 
     def undo() -> None:
         review = reviews[::-1][st.session_state[_UNDO_CLICK]["row"]]
@@ -110,6 +109,7 @@ def show_table(run: Run, reviews: tuple[Review, ...], photos: pd.DataFrame) -> N
         alt="Every decision, newest first",
         column_config={
             "time": "time (UTC)",
+            "note": st.column_config.TextColumn("note", width="medium"),
             "undo": st.column_config.ButtonColumn("", on_click=undo, key=_UNDO_CLICK, type="tertiary"),
         },
     )  # fmt: skip
@@ -140,7 +140,9 @@ def training_text(run: Run, sha256: str) -> str:
     used = run.info.get("reviews")
     if not isinstance(used, dict):
         return "This run was trained without any."
-    return "This run was trained with exactly these." if used.get("sha256") == sha256 else "This run knew other ones."
+    if used.get("sha256") == sha256:
+        return "This run was trained with exactly these."
+    return "This run was trained with others, or before some of these were made."
 
 
 def training_command(run: Run) -> str:
@@ -165,7 +167,7 @@ def show_export(run: Run, applied: Applied) -> None:
     if _has_label_file(applied.samples):
         st.write(
             f"{TRAINING_LABELS_FILE} with **{n_changed:,}** labels changed and **{n_excluded:,}** excluded photos left "
-            "out. The one in the dataset stays as it is; whoever puts this in its place needs no reviews any more."
+            f"out. {_origin_text(run)}; whoever puts this in its place needs no reviews any more."
         )
         st.download_button(
             f"Corrected {TRAINING_LABELS_FILE}", partial(label_file, run, applied), TRAINING_LABELS_FILE,
@@ -183,6 +185,12 @@ def show_export(run: Run, applied: Applied) -> None:
         )  # fmt: skip
 
 
+def _origin_text(run: Run) -> str:
+    if data.dataset_labels(run):
+        return "The one in the dataset stays as it is"
+    return "The one in the dataset cannot be read here, so this one names the photos of this run and no others"
+
+
 def _has_label_file(samples: pd.DataFrame) -> bool:
     labelled = samples.loc[samples["folder"] == TRAINING_DIR, "image"]
     return bool(labelled.str.startswith(f"{TRAINING_DIR}/").all())
@@ -190,12 +198,11 @@ def _has_label_file(samples: pd.DataFrame) -> bool:
 
 def label_file(run: Run, applied: Applied) -> str:
     """The label file as it is now with the decisions followed; from the run's own labels where there is none."""
-    try:
-        values = label_values(run.dataset_dir / TRAINING_LABELS_FILE)
-    except UserError:
-        labelled = applied.samples[applied.samples["folder"] == TRAINING_DIR]
+    values = data.dataset_labels(run)
+    if not values:
+        labelled = applied.samples[applied.samples["folder"] == TRAINING_DIR].dropna(subset="label")
         names = labelled["image"].str.removeprefix(f"{TRAINING_DIR}/")
-        values = {name: [int(label)] for name, label in zip(names, labelled["original_label"], strict=True)}
+        values = {name: [int(label)] for name, label in zip(names, labelled["label"], strict=True)}
     return corrected_labels(values, applied)
 
 
@@ -205,9 +212,10 @@ def main() -> None:
     view = choose_photos(run, Selection(review=ANY_REVIEW))
     now = data.reviews(run)
     if now.log.reviews or now.log.faults:
-        applied = apply_reviews(data.samples(run), now.decisions, run.class_names)
+        samples = data.reviewable(run)
+        applied = apply_reviews(samples, now.decisions, run.class_names)
         show_counts(view)
-        show_table(run, now.log.reviews, view.photos)
+        show_table(run, now.log.reviews, samples)
         show_faults(run, applied)
         left, right = st.columns(2, gap="large")
         with left:
