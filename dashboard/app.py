@@ -19,7 +19,7 @@ st.set_page_config(layout="wide", page_icon="😷")
 st.html(
     "<style>[data-testid=stMainBlockContainer] { padding-top: 3rem; }"
     "[data-testid=stImage] img { max-height: 65vh; object-fit: contain; object-position: top; }"
-    "[data-testid=stElementToolbarButton]:has([aria-label='Download as CSV']) { display: none; }</style>"
+    "[data-testid=stElementToolbarButton]:has([aria-label^='Download as CSV']) { display: none; }</style>"
 )
 PAGES = {
     "Understand": [
@@ -32,6 +32,7 @@ PAGES = {
         st.Page("views/labels.py", title="Labels", icon=":material/rule:", url_path="labels"),
         st.Page("views/photos.py", title="Photos", icon=":material/image_search:", url_path="photos"),
         st.Page("views/map.py", title="Map", icon=":material/scatter_plot:", url_path="map"),
+        st.Page("views/reviews.py", title="Reviews", icon=":material/rate_review:", url_path="reviews"),
         st.Page("views/compare.py", title="Compare", icon=":material/compare_arrows:", url_path="compare"),
     ],
     "Use": [
