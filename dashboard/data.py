@@ -65,12 +65,12 @@ def history_summary(run: Run) -> Summary | None:
 
 
 def samples(run: Run) -> pd.DataFrame:
-    """The photos of a run; see `core.runs.read_samples`."""
+    """The photos of a run; see `core.runs.read_samples`. Shared: not to be changed."""
     return _samples(_stamp(run.path / runs.SAMPLES_FILE))
 
 
 def problems(run: Run) -> pd.DataFrame:
-    """What was wrong with a run's photos; see `core.runs.read_problems`."""
+    """What was wrong with a run's photos; see `core.runs.read_problems`. Shared: not to be changed."""
     return _problems(_stamp(run.path / runs.PROBLEMS_FILE))
 
 
@@ -80,12 +80,12 @@ def history(run: Run) -> pd.DataFrame:
 
 
 def predictions(run: Run) -> pd.DataFrame:
-    """A run's predictions of labelled photos; see `core.runs.read_predictions`."""
+    """A run's predictions of labelled photos; see `core.runs.read_predictions`. Shared: not to be changed."""
     return _predictions(_stamp(run.path / runs.PREDICTIONS_FILE), len(run.class_names))
 
 
 def test_predictions(run: Run) -> pd.DataFrame:
-    """A run's predictions of test photos; see `core.runs.read_test_predictions`."""
+    """A run's predictions of test photos; see `core.runs.read_test_predictions`. Shared: not to be changed."""
     return _test_predictions(_stamp(run.path / runs.TEST_PREDICTIONS_FILE), len(run.class_names))
 
 
@@ -274,12 +274,13 @@ def _history_summary(stamp: Stamp) -> Summary:
     return summary(runs.read_history(Path(stamp[0])))
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
+# Tables of photos are resources and no data: they are not copied for every look at them.
+@st.cache_resource(show_spinner=False, max_entries=32)
 def _samples(stamp: Stamp) -> pd.DataFrame:
     return runs.read_samples(Path(stamp[0]))
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
+@st.cache_resource(show_spinner=False, max_entries=32)
 def _problems(stamp: Stamp) -> pd.DataFrame:
     return runs.read_problems(Path(stamp[0]))
 
@@ -289,12 +290,12 @@ def _history(stamp: Stamp) -> pd.DataFrame:
     return runs.read_history(Path(stamp[0]))
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
+@st.cache_resource(show_spinner=False, max_entries=32)
 def _predictions(stamp: Stamp, n_classes: int) -> pd.DataFrame:
     return runs.read_predictions(Path(stamp[0]), n_classes)
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
+@st.cache_resource(show_spinner=False, max_entries=32)
 def _test_predictions(stamp: Stamp, n_classes: int) -> pd.DataFrame:
     return runs.read_test_predictions(Path(stamp[0]), n_classes)
 
@@ -316,7 +317,6 @@ def _metrics(stamp: Stamp) -> dict[str, Any]:
     return runs.read_metrics(Path(stamp[0]))
 
 
-# A resource and no data: the table is not copied for every look at it.
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _photos(
     samples: Stamp, problems: Stamp, predictions: Stamp | None, test_predictions: Stamp | None, n_classes: int

@@ -15,7 +15,7 @@ from dashboard.charts import evaluation as charts
 from dashboard.filters import show_photos
 from dashboard.linked import choose_photos, show_chart
 from dashboard.page import escaped, open_page, previous_run
-from dashboard.selection import Selection
+from dashboard.selection import EVERYTHING, Selection
 
 HOW_TO_READ = (
     "Figures of the photos held out from training, with 95 % intervals; early stopping watched these photos, so they "
@@ -109,11 +109,10 @@ def compare(run: Run, before: Before) -> None:
     )  # fmt: skip
 
 
-def config_table(run: Run) -> pd.DataFrame:
-    """Every option of a run."""
-    return pd.DataFrame(
-        [(name, option_text(value)) for name, value in run.info["config"].items()], columns=["option", "value"]
-    )
+def config_text(run: Run) -> str:
+    """Every option of a run, as a table in Markdown: for Streamlit's tables a browser loads 1.5 MB of script."""
+    rows = [(escaped(name), escaped(option_text(value))) for name, value in run.info["config"].items()]
+    return "\n".join(f"| {name} | {value} |" for name, value in [("option", "value"), ("---", "---"), *rows])
 
 
 def training_text(predictions: pd.DataFrame, highest: float) -> str:
@@ -153,11 +152,11 @@ def main() -> None:
 
     validation = predictions[predictions["split"] == "val"]
     n_wrong = int((validation["true_label"] != validation["predicted_label"]).sum())
-    view = choose_photos(run)
+    selection, _ = address.selection()
     left, right = st.columns(2)
     with left:
         st.subheader("How many of each class were found", anchor=False)
-        figure = charts.class_recall(metrics["classes"], view.selection.true)
+        figure = charts.class_recall(metrics["classes"], selection.true)
         show_chart(figure, "recall", alt="Bars of the recall of each class with 95 % intervals")
     with right:
         st.subheader("What to do next", anchor=False)
@@ -182,9 +181,9 @@ def main() -> None:
     elif before is not None:
         st.caption(escaped(str(before)))
     with st.expander("Configuration"):
-        st.dataframe(config_table(run), hide_index=True)
-    if view.selection != Selection():
-        show_photos(view)
+        st.markdown(config_text(run))
+    if selection != EVERYTHING:  # The table of all photos takes longer to read than all of the above.
+        show_photos(choose_photos(run))
 
 
 main()
