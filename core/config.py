@@ -7,6 +7,8 @@ import dataclasses
 import math
 import os
 import re
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,10 @@ DEFAULT_CLASS_NAMES = ("nobody", "everybody", "somebody")
 MIN_IMAGE_SIZE = 32
 MAX_IMAGE_SIZE = 1024
 MAX_VIEWS = 100
+# Each fold's network stops by another fold and learns from the rest.
+MIN_FOLDS = 3
+MAX_FOLDS = 20
+CLASS_WEIGHTS = ("none", "balanced")
 FINE_TUNE = ("none", "block5", "block4", "all")
 # Beyond this a number is a slip of the keyboard.
 _MOST = 1_000_000
@@ -68,7 +74,30 @@ class TrainConfig:
     validation_fraction: float = _option(
         0.2, "Data", "share of the labelled photos held out", type=float, metavar="SHARE"
     )
-    split_seed: int = _option(0, "Data", "decides which photos are held out", type=int, metavar="N")
+    folds: int = _option(
+        0,
+        "Data",
+        "predict every labelled photo out of fold: train this many times, then once more on all photos; 0 holds a "
+        "share out instead",
+        type=int,
+        metavar="K",
+    )
+    split_seed: int = _option(
+        0, "Data", "decides which photos are held out, or come into which fold", type=int, metavar="N"
+    )
+    naive_split: bool = _option(
+        False,
+        "Data",
+        "also score a split that lets near-identical photos come on both sides, to see how much that flatters",
+        action="store_true",
+    )
+    reviews: Path | None = _option(
+        None,
+        "Data",
+        "train with the decisions of this log of reviews (the dashboard writes reviews.jsonl beside the runs)",
+        type=Path,
+        metavar="FILE",
+    )
 
     name: str | None = _option(None, "Run", "name of the run's folder (default: the date and time)", metavar="NAME")
     runs_dir: Path = _option(default_runs_dir, "Run", "where run folders are made", type=Path, metavar="DIR")
@@ -124,6 +153,13 @@ class TrainConfig:
         "view of each photo",
         type=int,
         metavar="V",
+    )
+
+    class_weights: str = _option(
+        "none",
+        "Training",
+        "balanced lets a photo of a rare class weigh more in the loss, so that each class weighs the same",
+        choices=CLASS_WEIGHTS,
     )
 
     fine_tune: str = _option(
@@ -183,6 +219,7 @@ def _is_count(value: int) -> bool:
 _CHECKS = (
     ("class_names", _are_class_names, "at least two different names of printable letters"),
     ("validation_fraction", _is_share, "between 0 and 1"),
+    ("folds", lambda value: value == 0 or MIN_FOLDS <= value <= MAX_FOLDS, f"0 or {MIN_FOLDS} to {MAX_FOLDS}"),
     ("split_seed", lambda value: value >= 0, "0 or more"),
     ("name", _is_run_name, "at most 100 letters, digits, '.', '_' and '-', not starting with '.' or '-'"),
     ("seed", lambda value: 0 <= value < 2**32, "from 0 to 4294967295"),
@@ -198,6 +235,7 @@ _CHECKS = (
     ("patience", _is_count, f"1 to {_MOST:,}"),
     ("precision", lambda value: value in (AUTO, *PRECISIONS), f"one of {', '.join((AUTO, *PRECISIONS))}"),
     ("augment", lambda value: 0 <= value <= MAX_VIEWS, f"0 to {MAX_VIEWS}"),
+    ("class_weights", lambda value: value in CLASS_WEIGHTS, f"one of {', '.join(CLASS_WEIGHTS)}"),
     ("fine_tune", lambda value: value in FINE_TUNE, f"one of {', '.join(FINE_TUNE)}"),
     ("fine_tune_epochs", _is_count, f"1 to {_MOST:,}"),
     ("fine_tune_learning_rate", lambda value: 0 < value < math.inf, "a number above 0"),
@@ -223,3 +261,35 @@ def config_from_options(given: dict[str, Any]) -> TrainConfig:
         UserError: If a value is outside its range.
     """
     return TrainConfig(**{**(DEMO_OPTIONS if given.get("demo") else {}), **given})
+
+
+def command_line(values: Mapping[str, Any]) -> str:
+    """The command that trains with these options, for a shell in the project's folder; defaults are left out.
+
+    Args:
+        values: JSON values as `TrainConfig.to_json` gives them; what is no option is passed over.
+    """
+    usual = {option.name: _default_of(option) for option in dataclasses.fields(TrainConfig)}
+    usual["runs_dir"] = PROJECT_DIR / "runs"  # Another terminal need not know the environment of this process.
+    if values.get("demo") is True:
+        usual |= DEMO_OPTIONS
+    words = ["python", "train.py"]
+    for name, default in usual.items():
+        text = _option_text(values.get(name))
+        if text is not None and text != _option_text(default):
+            words += [flag(name)] if text == "" else [flag(name), shlex.quote(text)]
+    return " ".join(words)
+
+
+def _default_of(option: "dataclasses.Field[Any]") -> Any:
+    return option.default_factory() if callable(option.default_factory) else option.default
+
+
+def _option_text(value: Any) -> str | None:
+    """A value as a command line has it, empty for a switch that is on, None for what cannot be given."""
+    if value is None or isinstance(value, bool):
+        return "" if value else None
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    path = Path(str(value))
+    return str(path.relative_to(PROJECT_DIR)) if path.is_absolute() and path.is_relative_to(PROJECT_DIR) else str(value)
