@@ -11,9 +11,10 @@ from core.comparison import Comparison, accuracy_difference, config_differences,
 from core.errors import UserError
 from core.runs import Run, RunError
 from dashboard import address, data
+from dashboard.bars import show_bars
 from dashboard.charts import evaluation as charts
 from dashboard.filters import show_photos
-from dashboard.linked import choose_photos, show_chart
+from dashboard.linked import choose_photos
 from dashboard.page import escaped, open_page, previous_run
 from dashboard.selection import EVERYTHING, Selection
 
@@ -156,8 +157,8 @@ def main() -> None:
     left, right = st.columns(2)
     with left:
         st.subheader("How many of each class were found", anchor=False)
-        figure = charts.class_recall(metrics["classes"], selection.true)
-        show_chart(figure, "recall", alt="Bars of the recall of each class with 95 % intervals")
+        bars = charts.class_recall(metrics["classes"], selection.true)
+        show_bars(bars, "recall", alt="Bars of the recall of each class with 95 % intervals")
     with right:
         st.subheader("What to do next", anchor=False)
         st.page_link(
