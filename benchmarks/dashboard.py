@@ -51,22 +51,28 @@ _USUALLY_TURNED = """number => {
   const isDrawn = [...document.querySelectorAll('p')].some(p => p.textContent === `page ${number} is drawn`);
   return isDrawn && [...document.images].every(i => i.complete) && performance.now() - window.acted;
 }"""
-# Milliseconds from a change of the address, as a click on a chart makes it, until the answer is drawn.
+_NOTE_MESSAGES = """window.WebSocket = class extends WebSocket {
+  constructor(...given) {
+    super(...given);
+    this.addEventListener('message', () => (window.received = performance.now()));
+  }
+};"""
+# Milliseconds from a change of the address, as a click on a chart makes it, until the answer is drawn. Now and then all
+# of a quick answer is drawn at once, so that the page never says that it is at work: then until the last message.
 _CHOOSE = """async query => {
   const app = document.querySelector('[data-testid=stApp]');
-  const answered = new Promise(resolve =>
-    new MutationObserver((_, observer) => {
-      if (app.dataset.testScriptState !== 'notRunning') return;
-      observer.disconnect();
-      resolve();
-    }).observe(app, { attributeFilter: ['data-test-script-state'] }),
-  );
+  const isIdle = () => app.dataset.testScriptState === 'notRunning';
   const started = performance.now();
+  const answered = new Promise((resolve, reject) => {
+    const drawn = () => requestAnimationFrame(() => requestAnimationFrame(() => resolve(performance.now())));
+    new MutationObserver(() => isIdle() && drawn()).observe(app, { attributeFilter: ['data-test-script-state'] });
+    const isQuiet = () => window.received > started && performance.now() - window.received > 1500;
+    setInterval(() => isIdle() && isQuiet() && resolve(window.received), 100);
+    setTimeout(() => reject(new Error('no answer')), 60_000);
+  });
   history.pushState({}, '', `?${query}`);
   dispatchEvent(new PopStateEvent('popstate'));
-  await answered;
-  await new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-  return performance.now() - started;
+  return (await answered) - started;
 }"""
 
 
@@ -237,8 +243,8 @@ def measure_choices(url: str, browser: Browser, n_actions: int) -> None:
     """A choice on every page until Chromium has drawn it."""
     for name in PAGES:
         page, _ = new_page(browser)
+        page.add_init_script(_NOTE_MESSAGES)
         page.goto(_address(url, name))
-        _settle(page)
         seconds = []
         for number in range(n_actions + 1):
             _settle(page)

@@ -1,5 +1,6 @@
 """How good is this run, and is it better than the one before?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,17 +104,28 @@ def compare(run: Run, before: Before) -> None:
     if changed.empty:
         st.caption("Both runs were configured alike.")
     else:
-        st.dataframe(changed)
+        st.markdown(changes_text(changed))
     st.page_link(
         "views/compare.py", label="Compare the two photo by photo", icon=":material/compare_arrows:",
         query_params=address.link_params(**{"with": before.run.name}),
     )  # fmt: skip
 
 
+def changes_text(changed: pd.DataFrame) -> str:
+    """The options in which runs differ; see `core.comparison.config_differences`."""
+    return markdown_table(["option", *changed.columns], list(changed.itertuples(name=None)))
+
+
 def config_text(run: Run) -> str:
-    """Every option of a run, as a table in Markdown: for Streamlit's tables a browser loads 1.5 MB of script."""
-    rows = [(escaped(name), escaped(option_text(value))) for name, value in run.info["config"].items()]
-    return "\n".join(f"| {name} | {value} |" for name, value in [("option", "value"), ("---", "---"), *rows])
+    """Every option of a run."""
+    options = [(name, option_text(value)) for name, value in run.info["config"].items()]
+    return markdown_table(["option", "value"], options)
+
+
+def markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table as text: for Streamlit's tables a browser loads 1.5 MB of script, and this is the first page."""
+    lines = [list(map(escaped, titles)), ["---"] * len(titles), *(list(map(escaped, row)) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def training_text(predictions: pd.DataFrame, highest: float) -> str:
