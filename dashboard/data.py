@@ -70,12 +70,12 @@ def history_summary(run: Run) -> Summary | None:
 
 
 def samples(run: Run) -> pd.DataFrame:
-    """The photos of a run; see `core.runs.read_samples`."""
+    """The photos of a run; see `core.runs.read_samples`. Shared: not to be changed."""
     return _samples(_stamp(run.path / runs.SAMPLES_FILE))
 
 
 def problems(run: Run) -> pd.DataFrame:
-    """What was wrong with a run's photos; see `core.runs.read_problems`."""
+    """What was wrong with a run's photos; see `core.runs.read_problems`. Shared: not to be changed."""
     return _problems(_stamp(run.path / runs.PROBLEMS_FILE))
 
 
@@ -85,7 +85,7 @@ def history(run: Run) -> pd.DataFrame:
 
 
 def predictions(run: Run) -> pd.DataFrame:
-    """A run's predictions of labelled photos; see `core.runs.read_predictions`."""
+    """A run's predictions of labelled photos; see `core.runs.read_predictions`. Shared: not to be changed."""
     return _predictions(_stamp(run.path / runs.PREDICTIONS_FILE), len(run.class_names))
 
 
@@ -111,7 +111,7 @@ def calibrated_held_out(run: Run) -> pd.DataFrame:
 
 
 def test_predictions(run: Run) -> pd.DataFrame:
-    """A run's predictions of test photos; see `core.runs.read_test_predictions`."""
+    """A run's predictions of test photos; see `core.runs.read_test_predictions`. Shared: not to be changed."""
     return _test_predictions(_stamp(run.path / runs.TEST_PREDICTIONS_FILE), len(run.class_names))
 
 
@@ -375,12 +375,13 @@ def _history_summary(stamp: Stamp) -> Summary:
     return summary(runs.read_history(Path(stamp[0])))
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
+# Tables of photos are resources and no data: they are not copied for every look at them.
+@st.cache_resource(show_spinner=False, max_entries=32)
 def _samples(stamp: Stamp) -> pd.DataFrame:
     return runs.read_samples(Path(stamp[0]))
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
+@st.cache_resource(show_spinner=False, max_entries=32)
 def _problems(stamp: Stamp) -> pd.DataFrame:
     return runs.read_problems(Path(stamp[0]))
 
@@ -390,7 +391,7 @@ def _history(stamp: Stamp) -> pd.DataFrame:
     return runs.read_history(Path(stamp[0]))
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
+@st.cache_resource(show_spinner=False, max_entries=32)
 def _predictions(stamp: Stamp, n_classes: int) -> pd.DataFrame:
     return runs.read_predictions(Path(stamp[0]), n_classes)
 
@@ -413,7 +414,7 @@ def _calibrated_held_out(predictions: Stamp, samples: Stamp, metrics: Stamp, n_c
     return pd.DataFrame({"confidence": confidence, "is_right": is_right, "group": groups})
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
+@st.cache_resource(show_spinner=False, max_entries=32)
 def _test_predictions(stamp: Stamp, n_classes: int) -> pd.DataFrame:
     return runs.read_test_predictions(Path(stamp[0]), n_classes)
 
@@ -458,7 +459,6 @@ class _Tables(NamedTuple):
     n_classes: int
 
 
-# A resource and no data: the table is not copied for every look at it.
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _photos(tables: _Tables, labels: str) -> pd.DataFrame:
     if labels == ORIGINAL:
