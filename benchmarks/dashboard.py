@@ -23,7 +23,7 @@ from benchmarks.measure import WORK_DIR, machine
 from tests.pages import open_page
 from tests.server import COMMAND, dashboard_server
 
-PAGES = ("", "data", "training", "evaluation", "photos", "map", "compare", "submission")
+PAGES = ("", "data", "training", "evaluation", "slices", "photos", "map", "compare", "submission")
 OUTCOMES = ("wrong", "right")
 _TIMEOUT = 120_000
 # Every picture of the grid is there, and the first is another one than before.

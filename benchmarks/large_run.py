@@ -43,7 +43,7 @@ def make_run(directory: Path, n_photos: int) -> Path:
     rng = np.random.default_rng(n_photos)
     labels = rng.integers(0, len(DEFAULT_CLASS_NAMES), n_photos + n_test)
     probabilities = _draw_probabilities(rng, labels)
-    samples = _samples(n_photos, n_test, labels)
+    samples = _samples(rng, n_photos, n_test, labels)
     samples.to_csv(directory / runs.SAMPLES_FILE, index=False)
     pd.DataFrame(columns=list(runs.PROBLEM_COLUMNS)).to_csv(directory / runs.PROBLEMS_FILE, index=False)
     _write_predictions(directory, samples, labels, probabilities, rng)
@@ -82,14 +82,17 @@ def _draw_embeddings(rng: np.random.Generator, labels: NDArray[np.int64]) -> NDA
     return (centres[labels] + noise).astype(np.float16)
 
 
-def _samples(n_photos: int, n_test: int, labels: NDArray[np.int64]) -> pd.DataFrame:
+def _samples(rng: np.random.Generator, n_photos: int, n_test: int, labels: NDArray[np.int64]) -> pd.DataFrame:
     names = [f"training/{n:06}.jpg" for n in range(n_photos)] + [f"test/{n:06}.jpg" for n in range(n_test)]
     folders = ["training"] * n_photos + ["test"] * n_test
-    known = pd.Series(labels, dtype="Int64").where(np.arange(len(labels)) < n_photos)
+    n = len(names)
+    known = pd.Series(labels, dtype="Int64").where(np.arange(n) < n_photos)
     return pd.DataFrame(
         {
             "image": names, "folder": folders, "label": known, "width": SIZE[0], "height": SIZE[1], "bytes": 60_000,
-            "sha256": [f"{n:064x}" for n in range(len(names))],
+            "sha256": [f"{n:064x}" for n in range(n)], "original_label": known,
+            "group": [f"{n:016x}" for n in rng.integers(0, 3 * n, n)], "brightness": rng.beta(5, 5, n),
+            "contrast": rng.beta(5, 20, n), "sharpness": rng.lognormal(6, 1, n),
         }
     )  # fmt: skip
 

@@ -35,9 +35,10 @@ from core.predict import Classifier, load_classifier
 from core.projection import tsne
 from core.quality import PhotoQuality, photo_quality
 from core.runs import BrokenRun, Run, RunError
+from core.slices import find_slices
 from core.thumbnails import thumbnails
 from dashboard.history import Summary, summary
-from dashboard.photos import photo_table
+from dashboard.photos import is_right, photo_table
 from dashboard.selection import TEST_DIFFERS, unit_square
 
 Stamp = tuple[str, int, int]
@@ -102,10 +103,19 @@ def metrics(run: Run) -> dict[str, Any]:
 
 def photos(run: Run) -> pd.DataFrame:
     """All that a run knows of its photos; see `dashboard.photos.photo_table`. Shared: not to be changed."""
+    return _photos(*_photo_stamps(run), len(run.class_names))
+
+
+def slices(run: Run) -> pd.DataFrame:
+    """How the photos held out do, slice by slice; see `core.slices.find_slices`."""
+    return _slices(_photo_stamps(run), run)
+
+
+def _photo_stamps(run: Run) -> tuple[Stamp, Stamp, Stamp | None, Stamp | None]:
     optional = (run.path / runs.PREDICTIONS_FILE, run.path / runs.TEST_PREDICTIONS_FILE)
     predicted, tested = (_stamp(path) if path.is_file() else None for path in optional)
     samples, problems = _stamp(run.path / runs.SAMPLES_FILE), _stamp(run.path / runs.PROBLEMS_FILE)
-    return _photos(samples, problems, predicted, tested, len(run.class_names))
+    return samples, problems, predicted, tested
 
 
 def photo_path(run: Run, image: str) -> Path:
@@ -328,6 +338,13 @@ def _photos(
         runs.read_predictions(Path(predictions[0]), n_classes) if predictions else None,
         runs.read_test_predictions(Path(test_predictions[0]), n_classes) if test_predictions else None,
     )
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _slices(stamps: tuple[Stamp | None, ...], _run: Run) -> pd.DataFrame:
+    table = photos(_run)
+    held_out = table[table["split"] == "val"]
+    return find_slices(held_out, is_right(held_out))
 
 
 # A spinner of Streamlit's would be a place where a page that is drawn anew interrupts the loading.

@@ -12,7 +12,7 @@ from tests.conftest import make_photo
 from tests.handwritten import write_run
 from tests.pages import open_page, plain, shown, texts, tiles
 
-PAGES = ("overview", "data", "training", "evaluation", "photos", "map", "compare", "predict", "submission")
+PAGES = ("overview", "data", "training", "evaluation", "slices", "photos", "map", "compare", "predict", "submission")
 
 # What the overview links to.
 ERRORS = {"split": "val", "outcome": "wrong"}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from core.evaluation import class_scores
-from core.intervals import f1_interval, paired_interval, wilson_interval, wilson_intervals
+from core.intervals import f1_interval, paired_interval, unpaired_intervals, wilson_interval, wilson_intervals
 
 # --- shares ----------------------------------------------------------------------------------------------------------
 
@@ -85,3 +85,29 @@ def test_the_interval_of_few_pairs_leaves_room_for_doubt() -> None:
 def test_the_other_way_round_the_interval_is_mirrored() -> None:
     low, high = paired_interval(5, gained=3, lost=1)
     assert paired_interval(5, gained=1, lost=3) == pytest.approx((-high, -low))
+
+
+# --- differences of different photos ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("hits", "n", "other_hits", "other_n", "low", "high"),
+    [
+        # R. G. Newcombe, "Interval estimation for the difference between independent proportions", 1998, table II,
+        # method 10.
+        (56, 70, 48, 80, 0.0524, 0.3339),
+        (9, 10, 3, 10, 0.1705, 0.8090),
+        (10, 10, 0, 20, 0.6791, 1.0),
+        (0, 10, 0, 20, -0.1611, 0.2775),
+    ],
+)
+def test_the_interval_of_an_unpaired_difference_agrees_with_known_values(
+    hits: int, n: int, other_hits: int, other_n: int, low: float, high: float
+) -> None:
+    found = unpaired_intervals(hits, n, other_hits, other_n)
+    assert found == pytest.approx((low, high), abs=5e-5)
+
+
+def test_a_difference_from_nothing_can_be_anything_that_the_share_allows() -> None:
+    low, high = unpaired_intervals(10, 10, 0, 0)
+    assert low < 0 and high == 1
