@@ -9,7 +9,6 @@ trained, together with the head, on what that left.
 """
 
 import contextlib
-import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -26,7 +25,16 @@ from numpy.typing import NDArray
 from core import runs
 from core.cache import Features, cache_size, default_cache_dir, require_cache, shrink, size_text
 from core.config import TrainConfig
-from core.dataset import TRAINING_DIR, Dataset, Listing, check_photos, count_by_kind, open_sizes, require_trainable
+from core.dataset import (
+    TRAINING_DIR,
+    Dataset,
+    Listing,
+    check_photos,
+    count_by_kind,
+    fingerprint,
+    open_sizes,
+    require_trainable,
+)
 from core.errors import UserError
 from core.features import FrozenBase, Photo, Photos, batch_size_for
 from core.fitting import Examples, History, Schedule, fit, predict, predict_and_embed
@@ -206,7 +214,7 @@ def _read_dataset(job: _Job, listing: Listing, cache: Path) -> Dataset:
     problems = pd.DataFrame([vars(problem) for problem in dataset.problems], columns=list(runs.PROBLEM_COLUMNS))
     job.run.write_table(runs.SAMPLES_FILE, dataset.samples)
     job.run.write_table(runs.PROBLEMS_FILE, problems)
-    job.run.update(dataset_fingerprint=_fingerprint(dataset.samples))
+    job.run.update(dataset_fingerprint=fingerprint(dataset.samples))
     if dataset.problems:
         kinds = ", ".join(f"{n} {kind}" for kind, n in count_by_kind(dataset.problems).items())
         job.report.warn(f"{len(dataset.problems)} files were left out or are odd ({kinds}):")
@@ -216,11 +224,6 @@ def _read_dataset(job: _Job, listing: Listing, cache: Path) -> Dataset:
             job.report.warn(f"  ... and {len(dataset.problems) - 10} more in {job.run.path / runs.PROBLEMS_FILE}")
     require_trainable(dataset)
     return dataset
-
-
-def _fingerprint(samples: pd.DataFrame) -> str:
-    lines = samples[["image", "sha256", "label"]].sort_values("image").to_csv(index=False, lineterminator="\n")
-    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _list_views(job: _Job, dataset: Dataset) -> _Samples:
