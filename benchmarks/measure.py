@@ -50,9 +50,13 @@ def run_process(command: Sequence[str | Path], **environment: str | Path) -> Mea
 
 def train(data: Path, cache: Path, *options: str | int | float) -> Measured:
     """Run `train.py` on a dataset with a cache; the run folder is made in the benchmarks' own place."""
-    command: list[str | Path] = [sys.executable, PROJECT_DIR / "train.py", "--data", data]
-    command += ["--runs-dir", WORK_DIR / "runs"]
-    return run_process([*command, *map(str, options)], MASKBOARD_CACHE=cache)
+    return run_process(train_command(data, WORK_DIR / "runs", *options), MASKBOARD_CACHE=cache)
+
+
+def train_command(data: Path, runs_dir: Path, *options: str | int | float | Path) -> list[str]:
+    """The command that trains on a dataset."""
+    command = [sys.executable, PROJECT_DIR / "train.py", "--data", data, "--runs-dir", runs_dir]
+    return [*map(str, command), *map(str, options)]
 
 
 @contextlib.contextmanager

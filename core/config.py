@@ -22,6 +22,10 @@ DEFAULT_CLASS_NAMES = ("nobody", "everybody", "somebody")
 MIN_IMAGE_SIZE = 32
 MAX_IMAGE_SIZE = 1024
 MAX_VIEWS = 100
+# Each fold's network stops by another fold and learns from the rest.
+MIN_FOLDS = 3
+MAX_FOLDS = 20
+CLASS_WEIGHTS = ("none", "balanced")
 FINE_TUNE = ("none", "block5", "block4", "all")
 # Beyond this a number is a slip of the keyboard.
 _MOST = 1_000_000
@@ -68,7 +72,23 @@ class TrainConfig:
     validation_fraction: float = _option(
         0.2, "Data", "share of the labelled photos held out", type=float, metavar="SHARE"
     )
-    split_seed: int = _option(0, "Data", "decides which photos are held out", type=int, metavar="N")
+    folds: int = _option(
+        0,
+        "Data",
+        "predict every labelled photo out of fold: train this many times, then once more on all photos; 0 holds a "
+        "share out instead",
+        type=int,
+        metavar="K",
+    )
+    split_seed: int = _option(
+        0, "Data", "decides which photos are held out, or come into which fold", type=int, metavar="N"
+    )
+    naive_split: bool = _option(
+        False,
+        "Data",
+        "also score a split that lets near-identical photos come on both sides, to see how much that flatters",
+        action="store_true",
+    )
 
     name: str | None = _option(None, "Run", "name of the run's folder (default: the date and time)", metavar="NAME")
     runs_dir: Path = _option(default_runs_dir, "Run", "where run folders are made", type=Path, metavar="DIR")
@@ -124,6 +144,13 @@ class TrainConfig:
         "view of each photo",
         type=int,
         metavar="V",
+    )
+
+    class_weights: str = _option(
+        "none",
+        "Training",
+        "balanced lets a photo of a rare class weigh more in the loss, so that each class weighs the same",
+        choices=CLASS_WEIGHTS,
     )
 
     fine_tune: str = _option(
@@ -183,6 +210,7 @@ def _is_count(value: int) -> bool:
 _CHECKS = (
     ("class_names", _are_class_names, "at least two different names of printable letters"),
     ("validation_fraction", _is_share, "between 0 and 1"),
+    ("folds", lambda value: value == 0 or MIN_FOLDS <= value <= MAX_FOLDS, f"0 or {MIN_FOLDS} to {MAX_FOLDS}"),
     ("split_seed", lambda value: value >= 0, "0 or more"),
     ("name", _is_run_name, "at most 100 letters, digits, '.', '_' and '-', not starting with '.' or '-'"),
     ("seed", lambda value: 0 <= value < 2**32, "from 0 to 4294967295"),
@@ -198,6 +226,7 @@ _CHECKS = (
     ("patience", _is_count, f"1 to {_MOST:,}"),
     ("precision", lambda value: value in (AUTO, *PRECISIONS), f"one of {', '.join((AUTO, *PRECISIONS))}"),
     ("augment", lambda value: 0 <= value <= MAX_VIEWS, f"0 to {MAX_VIEWS}"),
+    ("class_weights", lambda value: value in CLASS_WEIGHTS, f"one of {', '.join(CLASS_WEIGHTS)}"),
     ("fine_tune", lambda value: value in FINE_TUNE, f"one of {', '.join(FINE_TUNE)}"),
     ("fine_tune_epochs", _is_count, f"1 to {_MOST:,}"),
     ("fine_tune_learning_rate", lambda value: 0 < value < math.inf, "a number above 0"),

@@ -31,6 +31,7 @@ def predictions_table(
     splits: list[str],
     true_labels: NDArray[np.integer[Any]],
     probabilities: NDArray[np.floating[Any]],
+    folds: NDArray[np.integer[Any]] | int = -1,
 ) -> pd.DataFrame:
     """Put predictions of labelled photos into the table that `predictions.csv` holds.
 
@@ -39,6 +40,7 @@ def predictions_table(
         splits: `train` or `val`, n_images of them.
         true_labels: Class indices, shape (n_images,).
         probabilities: Shape (n_images, K).
+        folds: In which fold each photo is, shape (n_images,); -1: no folds.
 
     Returns:
         A row a photo: `image`, `split`, `fold` (-1: no folds), `true_label`, `predicted_label`, `confidence`, `loss`,
@@ -46,7 +48,7 @@ def predictions_table(
     """
     predicted = probability_table(probabilities)
     loss = cross_entropy(probabilities, true_labels)
-    table = pd.DataFrame({"image": images, "split": splits, "fold": -1, "true_label": true_labels})
+    table = pd.DataFrame({"image": images, "split": splits, "fold": folds, "true_label": true_labels})
     predicted.insert(2, "loss", loss)
     return pd.concat([table, predicted], axis=1)
 

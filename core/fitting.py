@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,7 @@ class Schedule:
         patience: Epochs without a better val_loss before it stops.
         seed: Decides the order of the photos and which view of each an epoch sees.
         scale_loss: Whether the loss is scaled, so that float16's gradients do not vanish.
+        is_balanced: Whether each class weighs the same in the loss that is learnt from, however many photos it has.
         is_quick: Whether a step takes milliseconds, much of it on the way from Python to TensorFlow and back: then many
             are executed at once, if the inputs are in memory.
     """
@@ -78,20 +79,23 @@ class Schedule:
     patience: int
     seed: int
     scale_loss: bool = False
+    is_balanced: bool = False
     is_quick: bool = False
 
 
 class History:
     """The rows of `history.csv`, which is rewritten whole after each epoch."""
 
-    def __init__(self, run: RunWriter) -> None:
+    def __init__(self, run: RunWriter | None) -> None:
+        """Write into a run's folder, or nowhere."""
         self.rows: list[dict[str, Any]] = []
         self._run = run
 
     def add(self, row: dict[str, Any]) -> None:
         """Add an epoch."""
         self.rows.append(row)
-        self._run.write_table(runs.HISTORY_FILE, pd.DataFrame(self.rows, columns=list(runs.HISTORY_COLUMNS)))
+        if self._run is not None:
+            self._run.write_table(runs.HISTORY_FILE, pd.DataFrame(self.rows, columns=list(runs.HISTORY_COLUMNS)))
 
 
 def fit(
@@ -102,6 +106,7 @@ def fit(
     stage: str,
     history: History,
     callbacks: list[keras.callbacks.Callback],
+    fold: int = -1,
 ) -> dict[str, Any] | None:
     """Fit a network; it is left with the weights of the epoch with the lowest val_loss.
 
@@ -115,6 +120,7 @@ def fit(
         stage: As it stands in the history.
         history: Gets a row an epoch.
         callbacks: Called as well.
+        fold: As it stands in the history; -1 for none.
 
     Returns:
         The history's row of the epoch that was kept; None if no epoch had losses that are numbers.
@@ -122,26 +128,16 @@ def fit(
     Raises:
         UserError: If inputs cannot be read.
     """
-    at_once = schedule.is_quick and _fits_in_memory(training.inputs)
+    at_once = _compile(network, training, schedule)
     validation_batch = schedule.batch_size * (_VALIDATION_FACTOR if at_once else 1)
-    adam = keras.optimizers.Adam(schedule.learning_rate)
-    n_steps = -(-len(training) // schedule.batch_size)
-    network.compile(
-        optimizer=keras.optimizers.LossScaleOptimizer(adam, initial_scale=_INITIAL_SCALE)
-        if schedule.scale_loss
-        else adam,
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-        steps_per_execution=min(n_steps, _MAX_STEPS_PER_EXECUTION) if at_once else 1,
-        auto_scale_loss=False,
-    )
-    writer = _HistoryWriter(stage, history)
+    writer = _HistoryWriter(stage, fold, history)
     readers = [_Reader(examples.inputs) for examples in (training, validation)]
     with _first_error_of(readers):
         network.fit(
             _batches(training, readers[0], schedule.batch_size, schedule.seed),
             validation_data=_batches(validation, readers[1], validation_batch, None),
             epochs=schedule.epochs,
+            class_weight=_class_weights(training) if schedule.is_balanced else None,
             shuffle=False,  # `_batches` does.
             verbose=0,
             callbacks=[
@@ -154,6 +150,71 @@ def fit(
         )
     finite = [row for row in writer.rows if math.isfinite(row["loss"]) and math.isfinite(row["val_loss"])]
     return min(finite, key=lambda row: row["val_loss"], default=None)
+
+
+def refit(
+    network: keras.Model,
+    training: Examples,
+    learning_rates: Sequence[float],
+    schedule: Schedule,
+    stage: str,
+    history: History,
+    callbacks: list[keras.callbacks.Callback],
+) -> bool:
+    """Fit a network to all photos there are, an epoch a learning rate; no other photo says when to stop.
+
+    Args:
+        network: From inputs to K probabilities.
+        training: What it learns from.
+        learning_rates: That of each epoch; how many, and which, is known from fitting others to parts of the photos.
+        schedule: How to fit; its epochs, learning rate and patience do not count.
+        stage: As it stands in the history.
+        history: Gets a row an epoch, without validation.
+        callbacks: Called as well.
+
+    Returns:
+        Whether the losses were numbers to the end.
+
+    Raises:
+        UserError: If inputs cannot be read.
+    """
+    _compile(network, training, schedule)
+    writer, reader = _HistoryWriter(stage, -1, history), _Reader(training.inputs)
+    rate = keras.callbacks.LearningRateScheduler(lambda epoch, _: learning_rates[epoch])
+    with _first_error_of([reader]):
+        network.fit(
+            _batches(training, reader, schedule.batch_size, schedule.seed),
+            epochs=len(learning_rates),
+            class_weight=_class_weights(training) if schedule.is_balanced else None,
+            shuffle=False,  # `_batches` does.
+            verbose=0,
+            callbacks=[rate, _StopOnNaN(), writer, *callbacks],
+        )
+    return all(math.isfinite(row["loss"]) for row in writer.rows)
+
+
+def _compile(network: keras.Model, training: Examples, schedule: Schedule) -> bool:
+    """Make a network ready to be fitted; returns whether many steps are executed at once."""
+    at_once = schedule.is_quick and _fits_in_memory(training.inputs)
+    adam = keras.optimizers.Adam(schedule.learning_rate)
+    n_steps = -(-len(training) // schedule.batch_size)
+    network.compile(
+        optimizer=keras.optimizers.LossScaleOptimizer(adam, initial_scale=_INITIAL_SCALE)
+        if schedule.scale_loss
+        else adam,
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        steps_per_execution=min(n_steps, _MAX_STEPS_PER_EXECUTION) if at_once else 1,
+        auto_scale_loss=False,
+    )
+    return at_once
+
+
+def _class_weights(training: Examples) -> dict[int, float]:
+    """What a photo of each class weighs, 1 on average over the photos (G. King, L. Zeng, 2001)."""
+    labels, counts = np.unique(training.labels, return_counts=True)
+    weights = len(training) / (len(labels) * counts)
+    return dict(zip(labels.tolist(), weights.tolist(), strict=True))
 
 
 def _fits_in_memory(inputs: Inputs) -> bool:
@@ -234,10 +295,10 @@ class _StopOnNaN(keras.callbacks.Callback):
 
 
 class _HistoryWriter(keras.callbacks.Callback):
-    def __init__(self, stage: str, history: History) -> None:
+    def __init__(self, stage: str, fold: int, history: History) -> None:
         super().__init__()
         self.rows: list[dict[str, Any]] = []
-        self._stage, self._history = stage, history
+        self._stage, self._fold, self._history = stage, fold, history
         self._started = self._learning_rate = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -245,9 +306,9 @@ class _HistoryWriter(keras.callbacks.Callback):
         self._learning_rate = float(self.model.optimizer.learning_rate)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        measured = {key: (logs or {})[key] for key in ("loss", "accuracy", "val_loss", "val_accuracy")}
         seconds = round(time.monotonic() - self._started, 4)
-        row = {"stage": self._stage, "fold": -1, "epoch": epoch} | measured
+        row = {"stage": self._stage, "fold": self._fold, "epoch": epoch}
+        row |= {key: (logs or {}).get(key, math.nan) for key in ("loss", "accuracy", "val_loss", "val_accuracy")}
         row |= {"learning_rate": self._learning_rate, "seconds": seconds}
         self.rows.append(row)
         self._history.add(row)

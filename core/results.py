@@ -1,5 +1,6 @@
 """Probabilities -> the tables and figures of a run folder, and what the terminal says of them."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from core import evaluation, projection, runs
 from core.dataset import TRAINING_DIR, Dataset
+from core.intervals import wilson_interval
 from core.report import Report
 from core.runs import RunWriter
 
@@ -28,37 +30,90 @@ def write_embeddings(run: RunWriter, dataset: Dataset, embeddings: NDArray[np.fl
     run.write_table(runs.PROJECTION_FILE, places)
 
 
+@dataclass(frozen=True)
+class Predicted:
+    """What networks said.
+
+    Attributes:
+        probabilities: Of all samples in their order, by the network that is kept, shape (n_samples, K).
+        out_of_fold: Of the labelled photos, each by the network of the fold that it is in, shape (n_labelled, K); None
+            without folds.
+        naive_split: From `score_naive_split`; None where nobody asked.
+    """
+
+    probabilities: NDArray[np.float32]
+    out_of_fold: NDArray[np.float32] | None = None
+    naive_split: dict[str, Any] | None = None
+
+
 def write_results(
-    run: RunWriter, dataset: Dataset, is_validation: NDArray[np.bool_], probabilities: NDArray[np.float32]
+    run: RunWriter, dataset: Dataset, sides: NDArray[np.integer[Any]], predicted: Predicted
 ) -> dict[str, Any]:
     """Write predictions, confusion matrix, submission and metrics.
 
     Args:
         run: Where to.
         dataset: The photos.
-        is_validation: Whether a labelled photo is held out, shape (n_labelled,).
-        probabilities: Of all samples in their order, shape (n_samples, K).
+        sides: The fold of each labelled photo; without folds, 1 where it is held out and 0 elsewhere.
+        predicted: What networks said.
 
     Returns:
         The metrics.
     """
     is_labelled = (dataset.samples["folder"] == TRAINING_DIR).to_numpy()
-    metrics = _evaluate(run, dataset, is_validation, probabilities[is_labelled])
+    fitted = predicted.probabilities[is_labelled]
+    if predicted.out_of_fold is None:
+        splits = np.where(sides == 1, "val", "train").tolist()
+        metrics = _evaluate(run, dataset, _labelled_table(dataset, splits, fitted))
+    else:
+        learnt = _labelled_table(dataset, ["train"] * len(fitted), fitted)
+        run.write_table(runs.FITTED_PREDICTIONS_FILE, learnt)
+        scored = _labelled_table(dataset, ["val"] * len(fitted), predicted.out_of_fold, sides)
+        metrics = _evaluate(run, dataset, scored)
     images = dataset.samples["image"][~is_labelled].tolist()
-    metrics |= _predict_test(run, dataset, images, probabilities[~is_labelled])
+    metrics |= _predict_test(run, dataset, images, predicted.probabilities[~is_labelled])
+    if predicted.naive_split is not None:
+        metrics["naive_split"] = predicted.naive_split
     run.write_json(runs.METRICS_FILE, metrics)
     return metrics
 
 
-def _evaluate(
-    run: RunWriter, dataset: Dataset, is_validation: NDArray[np.bool_], probabilities: NDArray[np.float32]
+def score_naive_split(
+    labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]], n_leaked: int
 ) -> dict[str, Any]:
+    """The accuracy under a split that near-identical photos came on both sides of.
+
+    Args:
+        labels: Class indices of the photos that are scored, shape (n_images,).
+        probabilities: Shape (n_images, K).
+        n_leaked: How many of these have a near-identical photo among those that were learnt from.
+
+    Returns:
+        JSON values.
+    """
+    hits = int((probabilities.argmax(axis=1) == labels).sum())
+    return {
+        "n_images": len(labels),
+        "n_leaked": n_leaked,
+        "accuracy": hits / len(labels),
+        "accuracy_interval": list(wilson_interval(hits, len(labels))),
+    }
+
+
+def _labelled_table(
+    dataset: Dataset,
+    splits: list[str],
+    probabilities: NDArray[np.float32],
+    folds: NDArray[np.integer[Any]] | int = -1,
+) -> pd.DataFrame:
+    labelled = dataset.samples[dataset.samples["folder"] == TRAINING_DIR]
+    labels = labelled["label"].to_numpy(dtype=int)
+    return evaluation.predictions_table(labelled["image"].tolist(), splits, labels, probabilities, folds)
+
+
+def _evaluate(run: RunWriter, dataset: Dataset, table: pd.DataFrame) -> dict[str, Any]:
     """Write predictions and confusion matrix; the metrics come from the table as it stands on disk."""
     class_names = dataset.class_names
-    labelled = dataset.samples[dataset.samples["folder"] == TRAINING_DIR]
-    splits = np.where(is_validation, "val", "train").tolist()
-    labels = labelled["label"].to_numpy(dtype=int)
-    table = evaluation.predictions_table(labelled["image"].tolist(), splits, labels, probabilities)
     run.write_table(runs.PREDICTIONS_FILE, table)
     table = runs.read_predictions(run.path / runs.PREDICTIONS_FILE, len(class_names))
     validation = table[table["split"] == "val"]
@@ -93,9 +148,12 @@ def _predict_test(
     return {"test": evaluation.summarise(scored, dataset.class_names)}
 
 
-def report_result(metrics: dict[str, Any], report: Report) -> None:
+def report_result(metrics: dict[str, Any], report: Report, *, is_out_of_fold: bool) -> None:
     """Print scores of the held-out photos and, where they are known, of the test photos."""
-    title = f"Validation: {metrics['n_images']} photos held out (optimistic: early stopping watched them)"
+    kind = "held out (optimistic: early stopping watched them)"
+    if is_out_of_fold:
+        kind = "predicted out of fold (nothing was fitted to them)"
+    title = f"Validation: {metrics['n_images']} photos {kind}"
     table = Table("class", "precision", "recall", "F1", "photos", title=title, title_justify="left")
     for scores in metrics["classes"]:
         shares = (f"{scores[key]:.3f}" for key in ("precision", "recall", "f1"))
@@ -103,8 +161,14 @@ def report_result(metrics: dict[str, Any], report: Report) -> None:
     report.show(table)
     for what, figures in (("Validation", metrics), ("Test", metrics.get("test"))):
         if figures:
-            low, high = figures["accuracy_interval"]
-            report.say(
-                f"{what} accuracy {figures['accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}), "
-                f"macro F1 {figures['macro_f1']:.3f}, {figures['n_images']} photos"
-            )
+            report.say(f"{what} accuracy {_accuracy_text(figures)}, macro F1 {figures['macro_f1']:.3f}")
+    if naive := metrics.get("naive_split"):
+        report.say(
+            f"With a naive split, where {naive['n_leaked']} scored photos have a near-identical one among those learnt "
+            f"from, the accuracy is {_accuracy_text(naive)}"
+        )
+
+
+def _accuracy_text(figures: dict[str, Any]) -> str:
+    low, high = figures["accuracy_interval"]
+    return f"{figures['accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}; {figures['n_images']} photos)"

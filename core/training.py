@@ -1,20 +1,24 @@
 """One training, from listed photos to a finished run folder.
 
-    read photos -> split -> features -> head -> fine-tune -> predict -> evaluate
+    read photos -> split -> features -> fit (head, fine-tune) -> predict -> evaluate
 
 The convolutional part is frozen, so its output is computed once a photo ("features"), and the head is trained on that;
 this is the same as training the whole network with the base frozen, without running the base again in every epoch.
 Fine-tuning does the same one or two blocks deeper: the blocks that stay frozen ran once a photo, and the tuned ones are
 trained, together with the head, on what that left.
+
+With folds a network is fitted for each of them: it learns from K - 2 folds, stops by the next fold and predicts its
+own, so nothing was fitted to the photos that it is scored on, not even the number of epochs. The network that is kept
+then learns from all photos, for as many epochs and at the learning rates of the fold in the middle.
 """
 
 import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -37,21 +41,24 @@ from core.dataset import (
 )
 from core.errors import UserError
 from core.features import FrozenBase, Photo, Photos, batch_size_for
-from core.fitting import Examples, History, Schedule, fit, predict, predict_and_embed
+from core.fitting import Examples, History, Schedule, fit, predict, predict_and_embed, refit
 from core.images import Resize
 from core.inputs import Inputs
 from core.model import GAP, IMAGE, build_base, build_head, cut, in_precision, join, unfreeze
 from core.precision import Precision, choose_precision, read_cpu_flags
 from core.report import Report
-from core.results import report_result, write_embeddings, write_results
+from core.results import Predicted, report_result, score_naive_split, write_embeddings, write_results
 from core.runs import RunWriter
-from core.splits import hold_out, split_hash
+from core.splits import assign_folds, count_leaked, hold_out, split_hash
 from core.weights import Weights
 
 RANDOM_WEIGHTS_NOTICE = (
     "VGG16's weights were random, not learnt from photos: expect much lower figures than with real ones."
 )
 DEMO_NOTICE = "Trained on drawn demo pictures: its figures say nothing about real photos."
+
+# Its warnings are about loops over networks, of which folds need one.
+tf.get_logger().setLevel("ERROR")
 
 # The layer below the tuned ones: what they are trained on.
 _BELOW = {"block5": "block4_pool", "block4": "block3_pool", "all": IMAGE}
@@ -63,8 +70,8 @@ _LARGE_CACHE = 1_000_000_000
 _TITLES = {
     "photos": "Reading photos",
     "features": "Computing features",
-    "head": "Training the head, epoch",
-    "fine_tune": "Fine-tuning, epoch",
+    "head": "Training the head{}, epoch",
+    "fine_tune": "Fine-tuning{}, epoch",
     "predict": "Predicting",
 }
 
@@ -78,9 +85,10 @@ class _Job:
     report: Report
 
     @contextlib.contextmanager
-    def stage(self, name: str, total: int, unit: str = "") -> Iterator[Callable[[int], None]]:
+    def stage(self, name: str, total: int, unit: str = "", of_what: str = "") -> Iterator[Callable[[int], None]]:
         """Progress for the person at the terminal and, in `run.json`, for the one at the dashboard."""
-        with self.report.progress(_TITLES[name], total, unit) as show, self.run.stage(name, total) as record:
+        title = _TITLES[name].format(of_what)
+        with self.report.progress(title, total, unit) as show, self.run.stage(name, total) as record:
 
             def advance(n: int) -> None:
                 show(n)
@@ -96,21 +104,70 @@ class _Samples:
     Attributes:
         photos: Training photos, test photos, then augmented views of those that are learnt from.
         views: Rows of `photos` that show a labelled photo, itself first; shape (n_labelled, 1 + V). Those of a photo
-            that is held out are all itself.
+            that nothing learns from are all itself.
         labels: Class indices, shape (n_labelled,).
-        is_validation: Whether it is held out, shape (n_labelled,).
     """
 
     photos: Photos
     views: NDArray[np.int64]
     labels: NDArray[np.int64]
-    is_validation: NDArray[np.bool_]
 
-    def examples(self, inputs: Inputs) -> tuple[Examples, Examples]:
-        """What is learnt from, and what is held out, as `inputs` show the photos."""
-        sides = (~self.is_validation, self.views), (self.is_validation, self.views[:, :1])
-        training, validation = (Examples.of(inputs, views[side], self.labels[side]) for side, views in sides)
-        return training, validation
+    def learnt(self, inputs: Inputs, which: NDArray[np.bool_]) -> Examples:
+        """Some labelled photos in all their views, as `inputs` show them."""
+        return Examples.of(inputs, self.views[which], self.labels[which])
+
+    def watched(self, inputs: Inputs, which: NDArray[np.bool_]) -> Examples:
+        """Some labelled photos as they are."""
+        return Examples.of(inputs, self.views[which, :1], self.labels[which])
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Which labelled photos a network learns from, by which it stops, and of which it is then asked.
+
+    Attributes:
+        fold: The fold that it is asked of, -1 where there are none.
+        learns: Shape (n_labelled,), like the other two.
+        stops: Without folds these are the same as `scores`.
+        scores: Each photo that is scored is so in one part.
+    """
+
+    fold: int
+    learns: NDArray[np.bool_]
+    stops: NDArray[np.bool_]
+    scores: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What networks see of each photo.
+
+    Attributes:
+        by_head: What the head sees: features.
+        by_tuned: What the blocks that are tuned see; None if none is.
+    """
+
+    by_head: Features
+    by_tuned: Inputs | None
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """A network and what it wants to see.
+
+    Attributes:
+        network: From `inputs` to K probabilities.
+        features: What its head sees, a tensor of the network.
+        head: Its head alone.
+        inputs: Those of all photos.
+        best: The row of the history whose weights were kept, by stage; none of a stage that was undone.
+    """
+
+    network: keras.Model
+    features: keras.KerasTensor
+    head: keras.Model
+    inputs: Inputs
+    best: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def train(config: TrainConfig, listing: Listing, weights: Weights, report: Report) -> Path:
@@ -145,29 +202,33 @@ def _train_into(job: _Job, listing: Listing, base: keras.Model, precision: Preci
     config, run = job.config, job.run
     with _cache_folder(job) as cache:
         dataset = _read_dataset(job, listing, cache)
-        samples = _list_views(job, dataset)
+        groups = _labelled(dataset)["sha256"].tolist()
+        parts, naive_parts = _split(job, dataset, groups)
+        samples = _list_views(config, dataset, parts)
         frozen = _freeze(config, base, precision)
-        with _inputs(job, frozen, cache, samples.photos) as (below, features):
-            history = History(run)
-            head, best = _fit_head(job, samples, features, len(dataset.class_names), history)
-            network, inputs = _with_features(head, head.input), cast(Inputs, features)
-            if below is not None:
-                network, inputs = _fine_tune(job, samples, below, frozen, head, best, history), below
+        with _seen(job, frozen, cache, samples.photos) as seen:
+            n_classes, pristine = len(dataset.class_names), frozen.base.get_weights()
+            fitter = _Fitter(job, samples, seen, frozen, n_classes, History(run), pristine)
+            held_out, networks = _fit_parts(fitter, parts)
+            fitted = fitter.refit(networks) if config.folds else networks[-1]
             base.set_weights(frozen.base.get_weights())
-            model = join(cut(base, IMAGE, _LAYER_OF_HEAD[config.head]), head)  # In float32, as learnt.
+            model = join(cut(base, IMAGE, _LAYER_OF_HEAD[config.head]), fitted.head)  # In float32, as learnt.
             run.write_file(runs.MODEL_FILE, model.save)
-            probabilities = _predict(job, dataset, network, inputs)
-        metrics = write_results(run, dataset, samples.is_validation, probabilities)
+            probabilities = _predict(job, dataset, fitted)
+            naive = _score_naive_split(fitter, naive_parts, groups) if config.naive_split else None
+        predicted = Predicted(probabilities, held_out if config.folds else None, naive)
+        metrics = write_results(run, dataset, _sides(parts), predicted)
     if precision.name != "float32":
         _compare(job, model, samples.photos, probabilities, precision)
-    report_result(metrics, job.report)
+    report_result(metrics, job.report, is_out_of_fold=bool(config.folds))
 
 
-def _predict(job: _Job, dataset: Dataset, network: keras.Model, inputs: Inputs) -> NDArray[np.float32]:
+def _predict(job: _Job, dataset: Dataset, fitted: _Fitted) -> NDArray[np.float32]:
     """Probabilities of all samples; writes down what they look like to the network on the way."""
     n = len(dataset.samples)
+    network = keras.Model(fitted.network.input, [fitted.network.output, fitted.features])
     with job.stage("predict", n, "photos") as advance:
-        probabilities, embeddings = predict_and_embed(network, inputs.take(np.arange(n)), advance)
+        probabilities, embeddings = predict_and_embed(network, fitted.inputs.take(np.arange(n)), advance)
         write_embeddings(job.run, dataset, embeddings)
     return probabilities
 
@@ -226,24 +287,79 @@ def _read_dataset(job: _Job, listing: Listing, cache: Path) -> Dataset:
     return dataset
 
 
-def _list_views(job: _Job, dataset: Dataset) -> _Samples:
-    """Decide which photos are held out, and list the augmented views of the others."""
-    config = job.config
-    labelled = dataset.samples[dataset.samples["folder"] == TRAINING_DIR]
-    labels = labelled["label"].to_numpy(dtype=np.int64)
-    # By content, so that the same photo twice stays on one side.
-    is_validation = hold_out(labels, labelled["sha256"].tolist(), config.validation_fraction, config.split_seed)
-    job.run.update(split_hash=split_hash(labelled["image"].tolist(), is_validation))
+def _labelled(dataset: Dataset) -> pd.DataFrame:
+    return dataset.samples[dataset.samples["folder"] == TRAINING_DIR]
 
+
+def _split(job: _Job, dataset: Dataset, groups: list[str]) -> tuple[list[_Part], list[_Part]]:
+    """Decide which photos are held out, or come into which fold.
+
+    Returns:
+        The parts of the training, and those of a naive split, where near-identical photos come on both sides.
+    """
+    labelled = _labelled(dataset)
+    images, labels = labelled["image"].tolist(), labelled["label"].to_numpy(dtype=np.int64)
+    parts, naive_parts = (_parts(job.config, labels, names) for names in (groups, images))
+    _require_learnable(parts, labels, dataset.class_names)
+    n_leaked = count_leaked(groups, _sides(naive_parts), _is_scored(naive_parts))
+    n_scored = int(_is_scored(naive_parts).sum())
+    job.run.update(split_hash=split_hash(images, _sides(parts)), leak={"n_images": n_scored, "n_leaked": n_leaked})
+    if n_leaked:
+        job.report.say(
+            f"Near-identical photos stay together; of {n_scored} photos that are scored, {n_leaked} would otherwise "
+            "have one among those learnt from"
+        )
+    return parts, naive_parts
+
+
+def _parts(config: TrainConfig, labels: NDArray[np.int64], groups: list[str]) -> list[_Part]:
+    if not config.folds:
+        is_held_out = hold_out(labels, groups, config.validation_fraction, config.split_seed)
+        return [_Part(-1, ~is_held_out, is_held_out, is_held_out)]
+    folds = assign_folds(labels, groups, config.folds, config.split_seed)
+    parts = []
+    for fold in range(config.folds):
+        scores, stops = folds == fold, folds == (fold + 1) % config.folds
+        parts.append(_Part(fold, ~scores & ~stops, stops, scores))
+    return parts
+
+
+def _sides(parts: list[_Part]) -> NDArray[np.int64]:
+    """The fold of each labelled photo; without folds, 1 where it is held out and 0 elsewhere. Shape (n_labelled,)."""
+    sides = np.zeros(len(parts[0].scores), dtype=np.int64)
+    for part in parts:
+        sides[part.scores] = 1 if part.fold < 0 else part.fold
+    return sides
+
+
+def _is_scored(parts: list[_Part]) -> NDArray[np.bool_]:
+    return np.asarray(np.any([part.scores for part in parts], axis=0))
+
+
+def _require_learnable(parts: list[_Part], labels: NDArray[np.int64], class_names: tuple[str, ...]) -> None:
+    for part in parts:
+        for what, which in (("learn from", part.learns), ("stop by", part.stops)):
+            absent = set(range(len(class_names))) - set(labels[which].tolist())
+            if absent and part.fold >= 0:
+                raise UserError(
+                    f"Expected photos of each class in each fold; fold {part.fold} would have none of class "
+                    f"{min(absent)} ({class_names[min(absent)]}) to {what}. Take fewer --folds or add photos."
+                )
+
+
+def _list_views(config: TrainConfig, dataset: Dataset, parts: list[_Part]) -> _Samples:
+    """List all photos, and the augmented views of those that are learnt from."""
+    labelled = _labelled(dataset)
+    labels = labelled["label"].to_numpy(dtype=np.int64)
     names = zip(dataset.samples["image"], dataset.samples["sha256"], strict=True)
     photos = [Photo(dataset.root / image, sha256) for image, sha256 in names]
     views = np.tile(np.arange(len(labels))[:, None], 1 + config.augment)
-    learnt_from = np.flatnonzero(~is_validation)
+    learnt_from = np.flatnonzero(np.any([part.learns for part in parts], axis=0))
     for view in range(1, 1 + config.augment):
         views[learnt_from, view] = len(photos) + np.arange(len(learnt_from))
         photos += [replace(photos[row], view=view) for row in learnt_from]
     photos_as_seen = Photos(tuple(photos), config.image_size, cast(Resize, config.resize))
-    return _Samples(photos_as_seen, views, labels, is_validation)
+    return _Samples(photos_as_seen, views, labels)
 
 
 def _freeze(config: TrainConfig, base: keras.Model, precision: Precision) -> FrozenBase:
@@ -254,11 +370,8 @@ def _freeze(config: TrainConfig, base: keras.Model, precision: Precision) -> Fro
 
 
 @contextlib.contextmanager
-def _inputs(job: _Job, frozen: FrozenBase, cache: Path, photos: Photos) -> Iterator[tuple[Inputs | None, Features]]:
-    """What the blocks that are tuned see of each photo, None if none is, and what the head sees.
-
-    The cache keeps both as long as the context lasts.
-    """
+def _seen(job: _Job, frozen: FrozenBase, cache: Path, photos: Photos) -> Iterator[_Seen]:
+    """What networks see of each photo; the cache keeps it as long as the context lasts."""
     keys = [photo.key for photo in photos.photos]
     n_contents = len(set(keys))  # The same photo twice is computed once.
 
@@ -277,99 +390,198 @@ def _inputs(job: _Job, frozen: FrozenBase, cache: Path, photos: Photos) -> Itera
         of_head = _LAYER_OF_HEAD[job.config.head]
         below = _BELOW.get(job.config.fine_tune)
         if below is None:
-            yield None, extract(photos, IMAGE, of_head)
+            yield _Seen(extract(photos, IMAGE, of_head), None)
         elif below == IMAGE:
-            yield photos, extract(photos, IMAGE, of_head)
+            yield _Seen(extract(photos, IMAGE, of_head), photos)
         else:
             frozen_output = extract(photos, IMAGE, below)
-            yield frozen_output, extract(frozen_output, below, of_head)
+            yield _Seen(extract(frozen_output, below, of_head), frozen_output)
 
 
-def _fit_head(
-    job: _Job, samples: _Samples, features: Features, n_classes: int, history: History
-) -> tuple[keras.Model, dict[str, float]]:
-    config = job.config
-    keras.utils.set_random_seed(config.seed)
-    training, validation = samples.examples(features)
-    head = build_head(training.originals(), config.hidden_units, config.dropout, n_classes)
-    schedule = Schedule(
-        config.learning_rate, config.epochs, config.batch_size, config.patience, config.seed, is_quick=True
-    )
-    best = _fit(job, "head", head, training, validation, schedule, history)
-    if best is None:
-        raise UserError(
-            "Expected a finite loss; it was not a number in any epoch of the head. "
-            f"Lower --learning-rate, which is {config.learning_rate}."
-        )
-    return head, best
-
-
-def _fine_tune(
-    job: _Job,
-    samples: _Samples,
-    inputs: Inputs,
-    frozen: FrozenBase,
-    head: keras.Model,
-    before: dict[str, float],
-    history: History,
-) -> keras.Model:
-    """Train the last blocks and the head together; kept only where that lowers val_loss.
+def _fit_parts(fitter: "_Fitter", parts: list[_Part]) -> tuple[NDArray[np.float32], list[_Fitted]]:
+    """Fit a network for each part and ask it of the photos that it is scored on.
 
     Returns:
-        The network, with the features that its head sees as a second output.
+        Probabilities of the labelled photos, shape (n_labelled, K), NaN of those that no part scores; and the networks,
+        of which only the last has the weights of the tuned blocks.
     """
-    config = job.config
-    tuned = cut(frozen.base, _BELOW[config.fine_tune], _LAYER_OF_HEAD[config.head])
-    unfreeze(tuned)
-    network = join(tuned, head)
-    weights = network.get_weights()
-    schedule = Schedule(
-        config.fine_tune_learning_rate,
-        config.fine_tune_epochs,
-        config.batch_size,
-        config.patience,
-        config.seed,
-        scale_loss=frozen.policy == "mixed_float16",
-    )
-    best = _fit(job, "fine_tune", network, *samples.examples(inputs), schedule, history)
-    if best is None or best["val_loss"] >= before["val_loss"]:
-        network.set_weights(weights)
-        found = "not a number" if best is None else f"{best['val_loss']:.3f} at best"
-        notice = (
-            f"Fine-tuning did not lower val_loss ({before['val_loss']:.3f} before, {found}): the network is kept as "
-            "it was before. A lower --fine-tune-learning-rate may help."
+    probabilities = np.full((len(fitter.samples.labels), fitter.n_classes), np.nan, np.float32)
+    networks = []
+    for part in parts:
+        networks.append(fitter.fit(part))
+        inputs = networks[-1].inputs.take(np.flatnonzero(part.scores))
+        probabilities[part.scores] = predict(networks[-1].network, inputs)
+    return probabilities, networks
+
+
+def _score_naive_split(fitter: "_Fitter", parts: list[_Part], groups: list[str]) -> dict[str, Any]:
+    """How good networks seem on photos of which they may have learnt near-identical ones."""
+    fitter.job.report.say("Once more with a naive split, for comparison:")
+    probabilities, _ = _fit_parts(replace(fitter, history=History(None), is_rehearsal=True), parts)
+    is_scored = _is_scored(parts)
+    n_leaked = count_leaked(groups, _sides(parts), is_scored)
+    return score_naive_split(fitter.samples.labels[is_scored], probabilities[is_scored], n_leaked)
+
+
+@dataclass(frozen=True)
+class _Fitter:
+    """Fits networks to parts of the photos, all of them in the same way.
+
+    Attributes:
+        job: What was asked for.
+        samples: All photos.
+        seen: What networks see of them.
+        frozen: The base; its last blocks are tuned, each time from the weights that it has in the beginning.
+        n_classes: K.
+        history: Gets a row an epoch.
+        pristine: The base's weights in the beginning.
+        is_rehearsal: Whether the networks are only for comparison, so that nothing of them is kept.
+    """
+
+    job: _Job
+    samples: _Samples
+    seen: _Seen
+    frozen: FrozenBase
+    n_classes: int
+    history: History
+    pristine: list[NDArray[np.float32]]
+    is_rehearsal: bool = False
+
+    def fit(self, part: _Part) -> _Fitted:
+        """Fit the head to a part of the photos, then the blocks that are to be tuned together with it."""
+        of_head = self._new_head(self.samples.learnt(self.seen.by_head, part.learns))
+        best = self._fit("head", of_head, part)
+        if best is None:
+            raise self._loss_is_no_number()
+        if self.seen.by_tuned is None:
+            return replace(of_head, best={"head": best})
+        fitted = self._with_tuned_blocks(of_head.head, self.seen.by_tuned)
+        weights = fitted.network.get_weights()
+        tuned = self._fit("fine_tune", fitted, part)
+        if tuned is not None and tuned["val_loss"] < best["val_loss"]:
+            return replace(fitted, best={"head": best, "fine_tune": tuned})
+        fitted.network.set_weights(weights)
+        self._say_undone(best, tuned)
+        return replace(fitted, best={"head": best})
+
+    def refit(self, networks: list[_Fitted]) -> _Fitted:
+        """Fit a network to all photos, as long and at the learning rates that proved right in the folds.
+
+        Args:
+            networks: Those of the folds. Of each stage the one in the middle, by the epoch that was kept, is followed.
+        """
+        everything = np.ones(len(self.samples.labels), dtype=bool)
+        fitted = self._new_head(self.samples.learnt(self.seen.by_head, everything))
+        self._refit("head", fitted, networks)
+        if self.seen.by_tuned is None:
+            return fitted
+        fitted = self._with_tuned_blocks(fitted.head, self.seen.by_tuned)
+        self._refit("fine_tune", fitted, networks)
+        return fitted
+
+    def _new_head(self, training: Examples) -> _Fitted:
+        config = self.job.config
+        keras.utils.set_random_seed(config.seed)
+        head = build_head(training.originals(), config.hidden_units, config.dropout, self.n_classes)
+        return _Fitted(head, head.input, head, self.seen.by_head)
+
+    def _with_tuned_blocks(self, head: keras.Model, inputs: Inputs) -> _Fitted:
+        """The head behind the blocks that are tuned with it, which have their first weights again."""
+        config = self.job.config
+        self.frozen.base.set_weights(self.pristine)
+        tuned = cut(self.frozen.base, _BELOW[config.fine_tune], _LAYER_OF_HEAD[config.head])
+        unfreeze(tuned)
+        return _Fitted(join(tuned, head), tuned.output, head, inputs)
+
+    def _schedule(self, stage: str) -> Schedule:
+        config = self.job.config
+        if stage == "head":
+            rate, epochs = config.learning_rate, config.epochs
+        else:
+            rate, epochs = config.fine_tune_learning_rate, config.fine_tune_epochs
+        return Schedule(
+            rate,
+            epochs,
+            config.batch_size,
+            config.patience,
+            config.seed,
+            scale_loss=stage != "head" and self.frozen.policy == "mixed_float16",
+            is_balanced=config.class_weights == "balanced",
+            is_quick=stage == "head",
         )
-        job.run.notice(notice)
-        job.report.warn(notice)
-    return _with_features(network, tuned.output)
 
+    def _fit(self, stage: str, fitted: _Fitted, part: _Part) -> dict[str, Any] | None:
+        schedule = self._schedule(stage)
+        training = self.samples.learnt(fitted.inputs, part.learns)
+        watched = self.samples.watched(fitted.inputs, part.stops)
+        with self.job.stage(stage, schedule.epochs, of_what=_words(part.fold)) as advance:
+            callbacks = self._callbacks(stage, part.fold, advance)
+            best = fit(fitted.network, training, watched, schedule, stage, self.history, callbacks, part.fold)
+        n_epochs = sum((row["stage"], row["fold"]) == (stage, part.fold) for row in self.history.rows)
+        if best is not None:
+            self.job.report.say(
+                f"Stopped after epoch {n_epochs}; the best was epoch {best['epoch'] + 1}, "
+                f"val_loss {best['val_loss']:.3f}, val_accuracy {best['val_accuracy']:.3f}"
+            )
+        return best
 
-def _with_features(network: keras.Model, features: keras.KerasTensor) -> keras.Model:
-    return keras.Model(network.input, [network.output, features])
+    def _refit(self, stage: str, fitted: _Fitted, networks: list[_Fitted]) -> None:
+        rates = self._rates(stage, networks)
+        if not rates:
+            self._say_not_tuned()
+            return
+        training = self.samples.learnt(fitted.inputs, np.ones(len(self.samples.labels), dtype=bool))
+        with self.job.stage(stage, len(rates), of_what=", all photos") as advance:
+            callbacks = self._callbacks(stage, -1, advance)
+            is_fine = refit(fitted.network, training, rates, self._schedule(stage), stage, self.history, callbacks)
+        if not is_fine:
+            raise self._loss_is_no_number()
 
+    def _rates(self, stage: str, networks: list[_Fitted]) -> list[float]:
+        """Learning rates of the epochs up to the best one, in the fold that is in the middle by their number."""
+        bests = [network.best.get(stage, _NO_EPOCH) for network in networks]
+        middle = sorted(bests, key=lambda row: row["epoch"])[(len(bests) - 1) // 2]
+        rows = (row for row in self.history.rows if (row["stage"], row["fold"]) == (stage, middle["fold"]))
+        return [row["learning_rate"] for row in rows if row["epoch"] <= middle["epoch"]]
 
-def _fit(
-    job: _Job,
-    stage: str,
-    network: keras.Model,
-    training: Examples,
-    validation: Examples,
-    schedule: Schedule,
-    history: History,
-) -> dict[str, float] | None:
-    with job.stage(stage, schedule.epochs) as advance:
-        callbacks = [
-            keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: advance(1)),
-            keras.callbacks.TensorBoard(job.run.path / runs.TENSORBOARD_DIR / stage, write_graph=False),
-        ]
-        best = fit(network, training, validation, schedule, stage, history, callbacks)
-    n_epochs = sum(row["stage"] == stage for row in history.rows)
-    if best is not None:
-        job.report.say(
-            f"Stopped after epoch {n_epochs}; the best was epoch {best['epoch'] + 1}, "
-            f"val_loss {best['val_loss']:.3f}, val_accuracy {best['val_accuracy']:.3f}"
+    def _callbacks(self, stage: str, fold: int, advance: Callable[[int], None]) -> list[keras.callbacks.Callback]:
+        callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: advance(1))]
+        if not self.is_rehearsal:
+            folder = self.job.run.path / runs.TENSORBOARD_DIR / (stage if fold < 0 else f"{stage}-fold-{fold}")
+            callbacks.append(keras.callbacks.TensorBoard(folder, write_graph=False))
+        return callbacks
+
+    def _loss_is_no_number(self) -> UserError:
+        return UserError(
+            "Expected a finite loss; it was not a number in any epoch of the head. "
+            f"Lower --learning-rate, which is {self.job.config.learning_rate}."
         )
-    return best
+
+    def _say_undone(self, before: dict[str, Any], tuned: dict[str, Any] | None) -> None:
+        found = "not a number" if tuned is None else f"{tuned['val_loss']:.3f} at best"
+        where = "" if before["fold"] < 0 else f" of fold {before['fold']}"
+        self._notice(
+            f"Fine-tuning{where} did not lower val_loss ({before['val_loss']:.3f} before, {found}): the network is "
+            "kept as it was before. A lower --fine-tune-learning-rate may help."
+        )
+
+    def _say_not_tuned(self) -> None:
+        self._notice(
+            "Fine-tuning did not lower val_loss in most folds, so the network that learnt from all photos is not tuned."
+        )
+
+    def _notice(self, text: str) -> None:
+        if not self.is_rehearsal:
+            self.job.run.notice(text)
+            self.job.report.warn(text)
+
+
+# Of a stage that was undone; no row of a history is of that fold.
+_NO_EPOCH: dict[str, Any] = {"epoch": -1, "fold": None}
+
+
+def _words(fold: int) -> str:
+    return "" if fold < 0 else f", fold {fold}"
 
 
 def _compare(

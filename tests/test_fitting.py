@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from core import fitting
 from core.cache import Features
 from core.errors import UserError
-from core.fitting import Examples, History, Schedule, fit, predict, predict_and_embed
+from core.fitting import Examples, History, Schedule, fit, predict, predict_and_embed, refit
 from core.runs import RunWriter, read_history
 from tests.conftest import tiny_config
 
@@ -224,3 +225,35 @@ def test_without_photos_there_are_no_embeddings() -> None:
     inputs = features().take(np.array([], dtype=np.int64))
     probabilities, embeddings = predict_and_embed(two_outputs(inputs), inputs, lambda n: None)
     assert (probabilities.shape, embeddings.shape) == ((0, K), (0, 4))
+
+
+def test_balanced_classes_weigh_the_same_in_the_loss_that_is_learnt_from(run: RunWriter) -> None:
+    labels = np.array([0] * 30 + [1] * 8 + [2] * 2)
+    unbalanced = Examples(features(40), np.arange(40)[:, None], labels)
+    weights = fitting._class_weights(unbalanced)
+    assert [weights[label] * count for label, count in enumerate((30, 8, 2))] == pytest.approx([40 / 3] * 3)
+
+    def first_loss(is_balanced: bool) -> float:
+        schedule = replace(SCHEDULE, epochs=1, learning_rate=1e-12, is_balanced=is_balanced)
+        row = fit(network(), unbalanced, unbalanced, schedule, "head", History(run), [])
+        assert row is not None
+        return float(row["loss"])
+
+    probabilities = predict(network(), features(40))
+    losses = -np.log(probabilities[np.arange(40), labels])
+    assert first_loss(is_balanced=False) == pytest.approx(losses.mean(), rel=1e-3)
+    by_class = [losses[labels == label].mean() for label in range(K)]
+    assert first_loss(is_balanced=True) == pytest.approx(np.mean(by_class), rel=1e-3)
+
+
+def test_a_network_is_fitted_to_all_photos_at_given_learning_rates(run: RunWriter) -> None:
+    history = History(run)
+    assert refit(network(), examples(), [0.01, 0.005, 0.0025], SCHEDULE, "head", history, [])
+    rows = read_history(run.path / "history.csv")
+    assert rows["learning_rate"].tolist() == pytest.approx([0.01, 0.005, 0.0025])
+    assert rows["loss"].is_monotonic_decreasing
+    assert rows["val_loss"].isna().all()
+
+
+def test_a_fit_to_all_photos_tells_where_the_loss_is_no_number(run: RunWriter) -> None:
+    assert not refit(network(), examples(), [float("inf")] * 2, SCHEDULE, "head", History(run), [])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from core.splits import hold_out, split_hash
+from core.splits import assign_folds, count_leaked, hold_out, split_hash
 
 N = 300
 GROUPS = [f"photo {n}" for n in range(N)]
@@ -82,3 +82,35 @@ def test_the_hash_tells_splits_apart_but_not_orders_of_photos() -> None:
     assert split_hash(["b", "a"], np.array([False, True])) == reference
     assert split_hash(["a", "b"], np.array([False, True])) != reference
     assert split_hash(["a", "c"], np.array([True, False])) != reference
+
+
+# --- folds ---
+
+
+def test_folds_are_of_equal_size_in_each_class() -> None:
+    folds = assign_folds(LABELS, GROUPS, 5, seed=0)
+    for label in range(3):
+        assert np.bincount(folds[label == LABELS]).tolist() == [20] * 5
+
+
+def test_the_first_of_five_folds_is_the_fifth_that_would_be_held_out() -> None:
+    folds = assign_folds(LABELS, GROUPS, 5, seed=3)
+    assert ((folds == 0) == hold_out(LABELS, GROUPS, 0.2, seed=3)).all()
+
+
+def test_a_group_is_in_one_fold() -> None:
+    groups = [f"group {n // 7}" for n in range(N)]
+    folds = assign_folds(LABELS, groups, 5, seed=0)
+    assert len(set(zip(groups, folds.tolist(), strict=True))) == len(set(groups))
+
+
+def test_two_groups_of_a_class_are_in_two_folds_however_large_one_is() -> None:
+    folds = assign_folds(np.zeros(20, int), ["large"] * 19 + ["small"], 5, seed=0)
+    assert len(set(folds)) == 2
+
+
+def test_photos_leak_where_one_of_their_group_is_on_another_side() -> None:
+    groups, sides = ["a", "a", "b", "b", "c"], np.array([0, 1, 1, 1, 0])
+    assert count_leaked(groups, sides, np.array([True] * 5)) == 2
+    assert count_leaked(groups, sides, sides == 1) == 1
+    assert count_leaked(groups, np.zeros(5, int), np.array([True] * 5)) == 0

@@ -1,0 +1,169 @@
+"""Which options are best? python -m benchmarks.recipe DATA --weights FILE [--folds 5] [--seeds 2] [--confirm NAMES].
+
+The groups of near-identical photos are cut into two halves. On the first each recipe is trained in folds, under several
+split seeds, and scored out of fold; on the other half those named by `--confirm` are trained once more, and compared
+with the usual solution photo by photo. So what was chosen is confirmed on photos that had no say in it.
+
+The cost is the processor time of the process that trains, features included; the recipes share one cache, so features
+are counted where they are first computed, and given apart.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.measure import machine, run_process, train_command
+from core import runs
+from core.comparison import compare, paired_figures
+from core.dataset import TRAINING_DIR, TRAINING_LABELS_FILE, check_photos, list_photos
+from core.runs import read_json, read_predictions
+from core.splits import assign_folds
+
+USUAL = "usual"
+_N_CLASSES = 3
+_HALVES_SEED = 20
+_USUAL = {"head": "flatten", "hidden-units": 512, "dropout": 0.3, "learning-rate": 1e-4, "epochs": 20}
+_TUNED = {"fine-tune": "block5", "fine-tune-learning-rate": 3e-5, "fine-tune-epochs": 8, "patience": 4}
+
+# Name -> options of train.py besides the defaults.
+RECIPES: Mapping[str, Mapping[str, object]] = {
+    USUAL: _USUAL,
+    "usual + augment 4": {**_USUAL, "augment": 4},
+    "gap 256 (default)": {},
+    "gap 64": {"hidden-units": 64},
+    "gap 1024": {"hidden-units": 1024},
+    "flatten 256": {"head": "flatten"},
+    "dropout 0.2": {"dropout": 0.2},
+    "dropout 0.8": {"dropout": 0.8},
+    "learning rate 1e-4": {"learning-rate": 1e-4},
+    "pad": {"resize": "pad"},
+    "crop": {"resize": "crop"},
+    "128 pixels": {"image-size": 128},
+    "160 pixels": {"image-size": 160},
+    "320 pixels": {"image-size": 320},
+    "augment 2": {"augment": 2},
+    "augment 4": {"augment": 4},
+    "balanced": {"class-weights": "balanced"},
+    "block5, 1e-5": {**_TUNED, "fine-tune-learning-rate": 1e-5},
+    "block5, 3e-5": _TUNED,
+    "block5, 1e-4": {**_TUNED, "fine-tune-learning-rate": 1e-4},
+    "block4, 3e-5": {**_TUNED, "fine-tune": "block4"},
+    "block5, 1e-4, augment 2": {**_TUNED, "fine-tune-learning-rate": 1e-4, "augment": 2},
+}
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A recipe on a half of the photos: predictions out of fold under each seed, and what they cost."""
+
+    predictions: tuple[pd.DataFrame, ...]
+    cpu_seconds: float
+    feature_seconds: float
+
+    @property
+    def accuracies(self) -> list[float]:
+        """One a seed."""
+        return [float((table["true_label"] == table["predicted_label"]).mean()) for table in self.predictions]
+
+    @property
+    def log_loss(self) -> float:
+        """Mean over the seeds."""
+        return float(np.mean([table["loss"].mean() for table in self.predictions]))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, score and print a row a recipe."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.recipe", description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--weights", required=True, type=Path)
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--recipes", help="only these, separated by semicolons")
+    parser.add_argument(
+        "--confirm", help="names of recipes to be confirmed on the other half; the best one if not given"
+    )
+    options = parser.parse_args(argv)
+    print(machine())
+    with tempfile.TemporaryDirectory() as folder:
+        choosing, confirming = _halves(options.data, Path(folder))
+        names = options.recipes.split(";") if options.recipes else list(RECIPES)
+        print(f"chosen on {_n_photos(choosing)} photos, {options.folds} folds, {options.seeds} seeds")
+        scored = {name: _score(name, choosing, Path(folder), options) for name in names}
+        best = max(scored, key=lambda name: float(np.mean(scored[name].accuracies)))
+        print(f"best: {best}\nconfirmed on {_n_photos(confirming)} other photos, against {USUAL}")
+        asked = options.confirm.split(";") if options.confirm else [best]
+        again = {name: _score(name, confirming, Path(folder), options) for name in dict.fromkeys([USUAL, *asked])}
+        for name in asked:
+            _print_difference(name, again[name], again[USUAL])
+
+
+def _halves(data: Path, folder: Path) -> tuple[Path, Path]:
+    """Two datasets of half of the photos each, near-identical ones together."""
+    dataset = check_photos(list_photos(data))
+    labelled = dataset.samples[dataset.samples["folder"] == TRAINING_DIR]
+    labels = labelled["label"].to_numpy(dtype=np.int64)
+    half_of = assign_folds(labels, labelled["group"].tolist(), 2, _HALVES_SEED)
+    roots = []
+    for half, name in enumerate(("choosing", "confirming")):
+        (folder / name / TRAINING_DIR).mkdir(parents=True)
+        chosen = labelled[half_of == half]
+        for image in chosen["image"]:
+            shutil.copyfile(data / image, folder / name / image)
+        names = {Path(image).name: int(label) for image, label in zip(chosen["image"], chosen["label"], strict=True)}
+        (folder / name / TRAINING_LABELS_FILE).write_text(json.dumps(names), encoding="utf-8")
+        roots.append(folder / name)
+    return roots[0], roots[1]
+
+
+def _n_photos(root: Path) -> int:
+    return len(json.loads((root / TRAINING_LABELS_FILE).read_text(encoding="utf-8")))
+
+
+def _score(name: str, data: Path, folder: Path, options: argparse.Namespace) -> Scored:
+    arguments = [f"--{option}={value}" for option, value in RECIPES[name].items()]
+    tables, cpu, features = [], 0.0, 0.0
+    for seed in range(options.seeds):
+        run = folder / "runs" / f"{data.name}-{list(RECIPES).index(name)}-{seed}"
+        command = train_command(data, run.parent, "--name", run.name, "--weights", options.weights.resolve())
+        before = os.times()
+        run_process(
+            [*command, "--folds", str(options.folds), "--split-seed", str(seed), "--seed", str(seed), *arguments],
+            MASKBOARD_CACHE=folder / "cache",
+        )
+        after = os.times()
+        cpu += after.children_user + after.children_system - before.children_user - before.children_system
+        features += float(read_json(run / runs.RUN_FILE)["stage_seconds"].get("features", 0.0))
+        tables.append(read_predictions(run / runs.PREDICTIONS_FILE, _N_CLASSES))
+        shutil.rmtree(run)
+    scored = Scored(tuple(tables), cpu / options.seeds, features)
+    accuracies = " ".join(f"{accuracy:.3f}" for accuracy in scored.accuracies)
+    print(
+        f"{name:26} accuracy {np.mean(scored.accuracies):.3f} ({accuracies})  log loss {scored.log_loss:.3f}  "
+        f"processor {scored.cpu_seconds:6.0f} s a run, features at first {scored.feature_seconds:5.0f} s",
+        flush=True,
+    )
+    return scored
+
+
+def _print_difference(name: str, ours: Scored, usual: Scored) -> None:
+    """Paired differences, seed by seed: the same photos under the same labels."""
+    for seed, (before, after) in enumerate(zip(usual.predictions, ours.predictions, strict=True)):
+        figures: dict[str, Any] = {figure.name: figure for figure in paired_figures(compare(before, after), _N_CLASSES)}
+        texts = (
+            f"{key} {figures[key].difference:+.3f} ({figures[key].interval[0]:+.3f} to {figures[key].interval[1]:+.3f})"
+            for key in ("accuracy", "log_loss")
+        )
+        print(f"{name} against {USUAL}, seed {seed}, 95 % intervals: {', '.join(texts)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
