@@ -326,9 +326,10 @@ def _compare_scores(found: Mapping[str, Any], expected: Mapping[str, Any]) -> Ou
         if name in numbers and not _is_close(name, numbers[name], value)
     ]
     fine = f"{len(numbers.keys() & computed.keys())} numbers of {found['n_images']:,} photos"
-    unknown, absent = sorted(numbers.keys() - computed.keys()), sorted(computed.keys() - numbers.keys())
+    unknown = {_keys(name)[0] for name in numbers.keys() - computed.keys()}
+    absent = {_keys(name)[-1] for name in computed.keys() - numbers.keys()}
     for what, names in (("not computed anew", unknown), ("not written by older versions", absent)):
-        fine += f"; {what}: {_named(names)}" if names else ""
+        fine += f"; {what}: {_named(sorted(names))}" if names else ""
     return _judged(_some(faults), fine)
 
 
@@ -346,8 +347,13 @@ def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
         yield from _numbers(each, f"{name}.{key}" if name else key)
 
 
+def _keys(name: str) -> list[str]:
+    """The way to a number without places in lists."""
+    return [part for part in name.split(".") if not part.isdecimal()]
+
+
 def _is_close(name: str, found: float, expected: float) -> bool:
-    tolerance = max((_LOOSER.get(part, _TOLERANCE) for part in name.split(".")), default=_TOLERANCE)
+    tolerance = max((_LOOSER.get(part, _TOLERANCE) for part in _keys(name)), default=_TOLERANCE)
     return math.isclose(found, expected, rel_tol=tolerance, abs_tol=tolerance)
 
 

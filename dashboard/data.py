@@ -6,6 +6,7 @@ Every cache is keyed on a file's path, time of change and size, so a file that w
 import base64
 import contextlib
 import hashlib
+import os
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ from core import submission as core_submission
 from core.cache import default_cache_dir
 from core.comparison import Comparison, PairedFigure
 from core.config import default_runs_dir
-from core.dataset import TEST_DIR
+from core.dataset import TEST_DIR, TEST_LABELS_FILE, TRAINING_DIR, TRAINING_LABELS_FILE
+from core.doctor import Check, quick_checks
 from core.errors import UserError
 from core.explain import Explainer, Explanation
 from core.images import PHOTO_SUFFIXES, PhotoError, open_photo, read_photo, thumbnail
@@ -96,6 +98,15 @@ def submission_checks(run: Run) -> list[core_submission.Check]:
     return _submission_checks(tuple(_stamp(run.path / name) for name in names), run.class_names)
 
 
+def checks(run: Run) -> list[Check]:
+    """What a run is proven by at once; see `core.doctor.quick_checks`."""
+    with os.scandir(run.path) as entries:
+        files = sorted(entry.path for entry in entries if entry.is_file())
+    names = (TRAINING_LABELS_FILE, TEST_LABELS_FILE, TRAINING_DIR, TEST_DIR, *run.class_names)
+    asked = [Path(file) for file in files] + [run.dataset_dir / name for name in names]
+    return _checks(tuple(_stamp_or_none(path) for path in asked), run)
+
+
 def metrics(run: Run) -> dict[str, Any]:
     """A run's scores; see `core.evaluation.summarise`."""
     return _metrics(_stamp(run.path / runs.METRICS_FILE))
@@ -112,8 +123,9 @@ def slices(run: Run) -> pd.DataFrame:
 
 
 def _photo_stamps(run: Run) -> tuple[Stamp, Stamp, Stamp | None, Stamp | None]:
-    optional = (run.path / runs.PREDICTIONS_FILE, run.path / runs.TEST_PREDICTIONS_FILE)
-    predicted, tested = (_stamp(path) if path.is_file() else None for path in optional)
+    predicted, tested = (
+        _stamp_or_none(run.path / name) for name in (runs.PREDICTIONS_FILE, runs.TEST_PREDICTIONS_FILE)
+    )
     samples, problems = _stamp(run.path / runs.SAMPLES_FILE), _stamp(run.path / runs.PROBLEMS_FILE)
     return samples, problems, predicted, tested
 
@@ -250,6 +262,13 @@ def _stamp(path: Path) -> Stamp:
     return str(path), status.st_mtime_ns, status.st_size
 
 
+def _stamp_or_none(path: Path) -> Stamp | None:
+    try:
+        return _stamp(path)
+    except RunError:
+        return None
+
+
 def _photo_stamp(path: Path) -> Stamp:
     try:
         return _stamp(path)
@@ -319,6 +338,11 @@ def _submission_checks(stamps: tuple[Stamp, ...], class_names: tuple[str, ...]) 
         class_names,
         core_submission.unusable_test_images(runs.read_problems(problems)),
     )
+
+
+@st.cache_data(show_spinner="Checking the run ...", max_entries=128)
+def _checks(stamps: tuple[Stamp | None, ...], _run: Run) -> list[Check]:
+    return quick_checks(_run)
 
 
 @st.cache_data(show_spinner=False, max_entries=128)

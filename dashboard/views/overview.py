@@ -1,5 +1,7 @@
 """How good is this run, and is it better than the one before?"""
 
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,14 +9,16 @@ import pandas as pd
 import streamlit as st
 
 from core import runs
+from core.checks import FAILED, PASSED, SKIPPED, State
 from core.comparison import Comparison, accuracy_difference, config_differences, option_text
+from core.doctor import Check, counts
 from core.errors import UserError
 from core.runs import Run, RunError
 from dashboard import address, data
 from dashboard.charts import evaluation as charts
 from dashboard.filters import show_photos
 from dashboard.linked import choose_photos, show_chart
-from dashboard.page import escaped, open_page, previous_run
+from dashboard.page import escaped, open_page, previous_run, runs_dir_option
 from dashboard.selection import Selection
 
 HOW_TO_READ = (
@@ -126,6 +130,31 @@ def training_text(predictions: pd.DataFrame, highest: float) -> str:
     return f"{text}, within the interval of the held-out ones."
 
 
+def show_checks(run: Run) -> None:
+    """Whether what the run says can be computed anew from what it is made of, and each check by itself."""
+    checks = data.checks(run)
+    n = counts(checks)
+    with st.expander(badge(n), expanded=n[FAILED] > 0):
+        st.markdown("  \n".join(map(check_text, checks)))
+        st.caption("Whether the photos are unchanged and the saved network says what the tables say is checked by:")
+        st.code(f"python -m core.doctor {shlex.quote(run.name)}{runs_dir_option()}", language="bash")
+
+
+def badge(n: Mapping[State, int]) -> str:
+    """The number of checks that hold, in the colour that it deserves."""
+    n_asked = n[PASSED] + n[FAILED]
+    skipped = f", {n[SKIPPED]} could not be asked" if n[SKIPPED] else ""
+    if n[FAILED]:
+        return f":red-badge[:material/gpp_bad: Checked: {n[FAILED]} of {n_asked} fail{skipped}]"
+    return f":green-badge[:material/verified: Checked: {n_asked} of {n_asked} hold{skipped}]"
+
+
+def check_text(check: Check) -> str:
+    """A check in words, with its sign."""
+    icon = {PASSED: ":material/check:", FAILED: ":material/close:", SKIPPED: ":material/remove:"}[check.state]
+    return f"{icon} **{check.state}**: {escaped(check.name)} ({escaped(check.detail)})"
+
+
 def facts(run: Run) -> str:
     """Where and how a run was trained, in one line."""
     weights, precision = run.info.get("weights"), run.info.get("precision")
@@ -150,6 +179,8 @@ def main() -> None:
     before = read_before(run)
     headline(metrics, before.metrics if isinstance(before, Before) and same_split(run, before.run) else None)
     st.caption(escaped(f"{run.name} · {facts(run)}"))
+    # Filled at the end: the first look at a run takes a while, and nobody need wait for it.
+    checked = st.container()
 
     validation = predictions[predictions["split"] == "val"]
     n_wrong = int((validation["true_label"] != validation["predicted_label"]).sum())
@@ -185,6 +216,9 @@ def main() -> None:
         st.dataframe(config_table(run), hide_index=True)
     if view.selection != Selection():
         show_photos(view)
+    if run.state != runs.RUNNING:
+        with checked:
+            show_checks(run)
 
 
 main()
