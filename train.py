@@ -50,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from core.dataset import list_photos
         from core.demo import ensure_demo_dataset
         from core.report import Report
+        from core.reviews import read_reviews
         from core.weights import find_weights
 
         config = config_from_options(options)
@@ -57,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if config.demo:
             ensure_demo_dataset(config.data, report)
         listing = list_photos(config.data, config.class_names)
+        if config.reviews is not None:
+            read_reviews(config.reviews)  # Only to fail now, and not after all photos have been read.
         with native_stderr_hidden():
             weights = find_weights(config.weights)
             from core.training import train  # Brings TensorFlow, which takes seconds.

@@ -1,7 +1,8 @@
 """Predictions and options of two runs -> what changed from one to the other, photo by photo.
 
-Only photos held out from training in both runs count: on the others one of the two knew the answer. Where a photo was
-relabelled between the runs, the label of the later run counts for both, so that a mended label is no mistake of either.
+Only photos held out from training in both runs count: on the others one of the two knew the answer. Both are judged by
+the same labels: those of the later run, so that a mended label is no mistake of either, or others that are asked for,
+such as those before any review.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,18 +29,20 @@ class Comparison:
     """Two runs on the photos held out in both.
 
     Attributes:
-        photos: A row a photo, in the later run's order: `image`, `true_label` (the later run's), `predicted_before`,
-            `predicted_after`, `confidence_before`, `confidence_after`, `loss_before`, `loss_after` (against that label)
-            and `change`, one of `CHANGES`.
+        photos: A row a photo, in the later run's order: `image`, `true_label` (by which both are judged),
+            `predicted_before`, `predicted_after`, `confidence_before`, `confidence_after`, `loss_before`, `loss_after`
+            (against that label) and `change`, one of `CHANGES`.
         n_only_before: Photos held out in the earlier run that are not in the later one or were trained on there.
         n_only_after: Likewise, the other way round.
         n_relabelled: How many of `photos` had another label in the earlier run.
+        n_relabelled_after: How many have another one in the later run; none unless other labels were asked for.
     """
 
     photos: pd.DataFrame
     n_only_before: int
     n_only_after: int
     n_relabelled: int
+    n_relabelled_after: int = 0
 
     @property
     def n_images(self) -> int:
@@ -52,12 +55,13 @@ class Comparison:
         return _count_changes(self.photos["change"])
 
 
-def compare(before: pd.DataFrame, after: pd.DataFrame) -> Comparison:
+def compare(before: pd.DataFrame, after: pd.DataFrame, labels: "pd.Series[int] | None" = None) -> Comparison:
     """Match two runs photo by photo.
 
     Args:
         before: Predictions of the earlier run; see `core.evaluation.predictions_table`.
         after: Those of the later run, with the same classes in the same order.
+        labels: Class indices by `image` that both are judged by; the later run's where it names none.
 
     Raises:
         UserError: If the runs have different numbers of classes.
@@ -67,17 +71,20 @@ def compare(before: pd.DataFrame, after: pd.DataFrame) -> Comparison:
     rows = pd.Index(held_out_before["image"]).get_indexer(pd.Index(held_out_after["image"]))
     old = held_out_before.iloc[rows[rows >= 0]].reset_index(drop=True)
     new = held_out_after[rows >= 0].reset_index(drop=True)
-    is_relabelled = (old["true_label"] != new["true_label"]).to_numpy()
+    true_label = new["true_label"]
+    if labels is not None:
+        true_label = new["image"].map(labels).astype("Int64").fillna(true_label).astype("int64")
+    differs_before, differs_after = ((table["true_label"] != true_label).to_numpy(dtype=bool) for table in (old, new))
     photos = pd.DataFrame(
         {
             "image": new["image"],
-            "true_label": new["true_label"],
+            "true_label": true_label,
             "predicted_before": old["predicted_label"],
             "predicted_after": new["predicted_label"],
             "confidence_before": old["confidence"],
             "confidence_after": new["confidence"],
-            "loss_before": _loss_against(new["true_label"], old, is_relabelled, n_classes),
-            "loss_after": new["loss"],
+            "loss_before": _loss_against(true_label, old, differs_before, n_classes),
+            "loss_after": _loss_against(true_label, new, differs_after, n_classes),
         }
     )
     photos["change"] = _changes(photos)
@@ -85,7 +92,8 @@ def compare(before: pd.DataFrame, after: pd.DataFrame) -> Comparison:
         photos,
         n_only_before=len(held_out_before) - len(photos),
         n_only_after=len(held_out_after) - len(photos),
-        n_relabelled=int(is_relabelled.sum()),
+        n_relabelled=int(differs_before.sum()),
+        n_relabelled_after=int(differs_after.sum()),
     )
 
 
@@ -110,11 +118,11 @@ def _common_classes(before: pd.DataFrame, after: pd.DataFrame) -> int:
 
 
 def _loss_against(
-    labels: "pd.Series[int]", old: pd.DataFrame, is_relabelled: NDArray[np.bool_], n_classes: int
+    labels: "pd.Series[int]", run: pd.DataFrame, is_relabelled: NDArray[np.bool_], n_classes: int
 ) -> NDArray[np.float64]:
-    """The earlier run's losses, computed anew where the label is another one now."""
-    loss = old["loss"].to_numpy(dtype=np.float64, copy=True)
-    probabilities = old.loc[is_relabelled, probability_columns(n_classes)].to_numpy(dtype=np.float64)
+    """A run's losses, computed anew where its own label is another one."""
+    loss = run["loss"].to_numpy(dtype=np.float64, copy=True)
+    probabilities = run.loc[is_relabelled, probability_columns(n_classes)].to_numpy(dtype=np.float64)
     loss[is_relabelled] = cross_entropy(probabilities, labels.to_numpy()[is_relabelled])
     return loss
 

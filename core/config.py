@@ -7,6 +7,8 @@ import dataclasses
 import math
 import os
 import re
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,6 +90,13 @@ class TrainConfig:
         "Data",
         "also score a split that lets near-identical photos come on both sides, to see how much that flatters",
         action="store_true",
+    )
+    reviews: Path | None = _option(
+        None,
+        "Data",
+        "train with the decisions of this log of reviews (the dashboard writes reviews.jsonl beside the runs)",
+        type=Path,
+        metavar="FILE",
     )
 
     name: str | None = _option(None, "Run", "name of the run's folder (default: the date and time)", metavar="NAME")
@@ -252,3 +261,35 @@ def config_from_options(given: dict[str, Any]) -> TrainConfig:
         UserError: If a value is outside its range.
     """
     return TrainConfig(**{**(DEMO_OPTIONS if given.get("demo") else {}), **given})
+
+
+def command_line(values: Mapping[str, Any]) -> str:
+    """The command that trains with these options, for a shell in the project's folder; defaults are left out.
+
+    Args:
+        values: JSON values as `TrainConfig.to_json` gives them; what is no option is passed over.
+    """
+    usual = {option.name: _default_of(option) for option in dataclasses.fields(TrainConfig)}
+    usual["runs_dir"] = PROJECT_DIR / "runs"  # Another terminal need not know the environment of this process.
+    if values.get("demo") is True:
+        usual |= DEMO_OPTIONS
+    words = ["python", "train.py"]
+    for name, default in usual.items():
+        text = _option_text(values.get(name))
+        if text is not None and text != _option_text(default):
+            words += [flag(name)] if text == "" else [flag(name), shlex.quote(text)]
+    return " ".join(words)
+
+
+def _default_of(option: "dataclasses.Field[Any]") -> Any:
+    return option.default_factory() if callable(option.default_factory) else option.default
+
+
+def _option_text(value: Any) -> str | None:
+    """A value as a command line has it, empty for a switch that is on, None for what cannot be given."""
+    if value is None or isinstance(value, bool):
+        return "" if value else None
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    path = Path(str(value))
+    return str(path.relative_to(PROJECT_DIR)) if path.is_absolute() and path.is_relative_to(PROJECT_DIR) else str(value)

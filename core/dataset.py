@@ -63,6 +63,7 @@ PROBLEM_KINDS: dict[str, tuple[str, bool]] = {
     "bad_name": ("a file name that cannot be written down", True),
     "folder": ("a folder where photos are expected", True),
     "loose": ("a photo outside the folders that are read", True),
+    "excluded": ("excluded by a review", True),
     "unscored": ("the label of a test photo is no class index", False),
     "case_conflict": ("same name as another photo but for upper and lower case", False),
     "duplicate": ("same content as another photo", False),
@@ -264,7 +265,7 @@ def _missing(labels: Iterable[str], names: list[str], folder: Folder, problems: 
 def _read_labels(path: Path, folder: Folder, n_classes: int, problems: list[Problem]) -> dict[str, int]:
     """Class index by file name; what is no class index becomes a problem."""
     labels: dict[str, int] = {}
-    for name, values in _label_values(path).items():
+    for name, values in label_values(path).items():
         image = f"{folder}/{name}"
         if _UNWRITABLE.search(name):
             problems.append(_bad_name(image))
@@ -295,8 +296,12 @@ def _shortened(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:60]}..."
 
 
-def _label_values(path: Path) -> dict[str, list[Any]]:
-    """Every value that a label file gives a name: JSON allows a key twice, and Python would keep the last one."""
+def label_values(path: Path) -> dict[str, list[Any]]:
+    """Every value that a label file gives a name: JSON allows a key twice, and Python would keep the last one.
+
+    Raises:
+        UserError: If the file is missing or holds something else.
+    """
     expected = f'Expected {path} to hold {{"photo.jpg": class index, ...}}'
     try:
         pairs = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=list)
@@ -435,6 +440,10 @@ def _samples_table(usable: list[tuple[Listed, PhotoFacts]]) -> pd.DataFrame:
             "height": [facts.height for _, facts in usable],
             "bytes": [facts.bytes for _, facts in usable],
             "sha256": [facts.sha256 for _, facts in usable],
+            "original_label": pd.array(
+                [p.label if p.folder == TRAINING_DIR else None for p, _ in usable], dtype="Int64"
+            ),
+            "group": [facts.sha256 for _, facts in usable],
         }
     )
 

@@ -48,6 +48,7 @@ from core.model import GAP, IMAGE, build_base, build_head, cut, in_precision, jo
 from core.precision import Precision, choose_precision, read_cpu_flags
 from core.report import Report
 from core.results import Predicted, report_result, score_naive_split, write_embeddings, write_results
+from core.reviews import apply_reviews, current_decisions, read_reviews, reviews_info, reviews_text
 from core.runs import RunWriter
 from core.splits import assign_folds, count_leaked, hold_out, split_hash
 from core.weights import Weights
@@ -67,6 +68,8 @@ _LAYER_OF_HEAD = {"gap": GAP, "flatten": "block5_pool"}
 _N_COMPARED = 64
 _RANDOM_WEIGHTS_SEED = 0
 _LARGE_CACHE = 1_000_000_000
+# What a terminal shows of a list of faults.
+_MOST_LINES = 10
 _TITLES = {
     "photos": "Reading photos",
     "features": "Computing features",
@@ -137,6 +140,10 @@ class _Part:
     stops: NDArray[np.bool_]
     scores: NDArray[np.bool_]
 
+    def among(self, kept: NDArray[np.bool_]) -> "_Part":
+        """The same of some of the photos."""
+        return _Part(self.fold, self.learns[kept], self.stops[kept], self.scores[kept])
+
 
 @dataclass(frozen=True)
 class _Seen:
@@ -202,8 +209,10 @@ def _train_into(job: _Job, listing: Listing, base: keras.Model, precision: Preci
     config, run = job.config, job.run
     with _cache_folder(job) as cache:
         dataset = _read_dataset(job, listing, cache)
-        groups = _labelled(dataset)["sha256"].tolist()
-        parts, naive_parts = _split(job, dataset, groups)
+        everything = dataset
+        dataset, is_kept = _reviewed(job, dataset)
+        _record_dataset(job, dataset)
+        parts, naive_parts = _split(job, everything, is_kept)
         samples = _list_views(config, dataset, parts)
         frozen = _freeze(config, base, precision)
         with _seen(job, frozen, cache, samples.photos) as seen:
@@ -215,7 +224,7 @@ def _train_into(job: _Job, listing: Listing, base: keras.Model, precision: Preci
             model = join(cut(base, IMAGE, _LAYER_OF_HEAD[config.head]), fitted.head)  # In float32, as learnt.
             run.write_file(runs.MODEL_FILE, model.save)
             probabilities = _predict(job, dataset, fitted)
-            naive = _score_naive_split(fitter, naive_parts, groups) if config.naive_split else None
+            naive = _score_naive_split(fitter, naive_parts, _groups(dataset)) if config.naive_split else None
         predicted = Predicted(probabilities, held_out if config.folds else None, naive)
         metrics = write_results(run, dataset, _sides(parts), predicted)
     if precision.name != "float32":
@@ -271,7 +280,30 @@ def _cache_folder(job: _Job) -> Iterator[Path]:
 
 def _read_dataset(job: _Job, listing: Listing, cache: Path) -> Dataset:
     with open_sizes(cache) as sizes, job.stage("photos", len(listing.photos), "photos") as advance:
-        dataset = check_photos(listing, advance, sizes)
+        return check_photos(listing, advance, sizes)
+
+
+def _reviewed(job: _Job, dataset: Dataset) -> tuple[Dataset, NDArray[np.bool_]]:
+    """The dataset as people reviewed it, where they are to be followed, and which labelled photos are still in it."""
+    is_labelled = (dataset.samples["folder"] == TRAINING_DIR).to_numpy()
+    path = job.config.reviews
+    if path is None:
+        return dataset, is_labelled[is_labelled]
+    log = read_reviews(path)
+    applied = apply_reviews(dataset.samples, current_decisions(log.reviews), dataset.class_names)
+    job.run.update(reviews=reviews_info(path, log, applied))
+    job.report.say(reviews_text(applied))
+    for fault in log.faults[:_MOST_LINES]:
+        job.report.warn(f"{path}, line {fault.line} was passed over: {fault.found}")
+    for left in applied.not_applied[:_MOST_LINES]:
+        job.report.warn(f"A decision on {left.decision.image} was not followed: {left.reason}")
+    samples = applied.samples[~applied.is_excluded].reset_index(drop=True)
+    reviewed = replace(dataset, samples=samples, problems=(*dataset.problems, *applied.problems))
+    return reviewed, ~np.asarray(applied.is_excluded)[is_labelled]
+
+
+def _record_dataset(job: _Job, dataset: Dataset) -> None:
+    """Write down what the dataset is, say what is wrong with it, and stop where it cannot be learnt from."""
     problems = pd.DataFrame([vars(problem) for problem in dataset.problems], columns=list(runs.PROBLEM_COLUMNS))
     job.run.write_table(runs.SAMPLES_FILE, dataset.samples)
     job.run.write_table(runs.PROBLEMS_FILE, problems)
@@ -279,31 +311,45 @@ def _read_dataset(job: _Job, listing: Listing, cache: Path) -> Dataset:
     if dataset.problems:
         kinds = ", ".join(f"{n} {kind}" for kind, n in count_by_kind(dataset.problems).items())
         job.report.warn(f"{len(dataset.problems)} files were left out or are odd ({kinds}):")
-        for problem in dataset.problems[:10]:
+        for problem in dataset.problems[:_MOST_LINES]:
             job.report.warn(f"  {problem.image}: {problem.kind}: {problem.detail}")
-        if len(dataset.problems) > 10:
-            job.report.warn(f"  ... and {len(dataset.problems) - 10} more in {job.run.path / runs.PROBLEMS_FILE}")
+        if len(dataset.problems) > _MOST_LINES:
+            rest = len(dataset.problems) - _MOST_LINES
+            job.report.warn(f"  ... and {rest} more in {job.run.path / runs.PROBLEMS_FILE}")
     require_trainable(dataset)
-    return dataset
 
 
 def _labelled(dataset: Dataset) -> pd.DataFrame:
     return dataset.samples[dataset.samples["folder"] == TRAINING_DIR]
 
 
-def _split(job: _Job, dataset: Dataset, groups: list[str]) -> tuple[list[_Part], list[_Part]]:
+def _groups(dataset: Dataset) -> list[str]:
+    """What must stay together, of the labelled photos."""
+    return [str(group) for group in _labelled(dataset)["group"]]
+
+
+def _split(job: _Job, dataset: Dataset, is_kept: NDArray[np.bool_]) -> tuple[list[_Part], list[_Part]]:
     """Decide which photos are held out, or come into which fold.
 
+    Args:
+        job: What was asked for.
+        dataset: All photos with their labels before any review, so that runs stay comparable.
+        is_kept: Which of the labelled ones no review excludes, shape (n_labelled,).
+
     Returns:
-        The parts of the training, and those of a naive split, where near-identical photos come on both sides.
+        The parts of the training, and those of a naive split, where near-identical photos come on both sides; of the
+        photos that are kept.
     """
-    labelled = _labelled(dataset)
+    labelled, groups = _labelled(dataset), _groups(dataset)
     images, labels = labelled["image"].tolist(), labelled["label"].to_numpy(dtype=np.int64)
-    parts, naive_parts = (_parts(job.config, labels, names) for names in (groups, images))
-    _require_learnable(parts, labels, dataset.class_names)
-    n_leaked = count_leaked(groups, _sides(naive_parts), _is_scored(naive_parts))
+    parts, naive_parts = (
+        [part.among(is_kept) for part in _parts(job.config, labels, names)] for names in (groups, images)
+    )
+    _require_learnable(parts, labels[is_kept], dataset.class_names)
+    kept_groups, kept_images = labelled["group"][is_kept].tolist(), labelled["image"][is_kept].tolist()
+    n_leaked = count_leaked(kept_groups, _sides(naive_parts), _is_scored(naive_parts))
     n_scored = int(_is_scored(naive_parts).sum())
-    job.run.update(split_hash=split_hash(images, _sides(parts)), leak={"n_images": n_scored, "n_leaked": n_leaked})
+    job.run.update(split_hash=split_hash(kept_images, _sides(parts)), leak={"n_images": n_scored, "n_leaked": n_leaked})
     if n_leaked:
         job.report.say(
             f"Near-identical photos stay together; of {n_scored} photos that are scored, {n_leaked} would otherwise "

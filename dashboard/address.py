@@ -15,8 +15,9 @@ from dashboard.selection import PARAMS, Selection, parse, to_params
 
 # How photos are shown, whichever they are.
 VIEW_PARAMS = ("sort", "tiles", "rows")
-# Which map and which other run a page shows: no condition by itself, so it stays when conditions are taken away.
-SHOWN_BESIDES = ("map", "with")
+# Which map, which other run and which labels a page shows: no condition by itself, so it stays when conditions are
+# taken away.
+SHOWN_BESIDES = ("map", "with", "labels")
 _SHOWN_RUN, _NEWEST_RUN = "shown_run", "newest_run"
 
 

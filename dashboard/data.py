@@ -8,8 +8,8 @@ import contextlib
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from threading import Thread
@@ -36,12 +36,13 @@ from core.neighbours import normalised, own_nearest_distances, unlike_threshold
 from core.predict import Classifier, load_classifier
 from core.projection import tsne
 from core.quality import PhotoQuality, photo_quality
+from core.reviews import Decision, Review, ReviewLog, append_reviews, current_decisions, read_reviews
 from core.runs import BrokenRun, Run, RunError
 from core.slices import find_slices
 from core.thumbnails import thumbnails
 from dashboard.history import Summary, summary
-from dashboard.photos import is_right, photo_table
-from dashboard.selection import TEST_DIFFERS, unit_square
+from dashboard.photos import is_right, photo_table, with_decisions, with_original_labels
+from dashboard.selection import ORIGINAL, REVIEWED, TEST_DIFFERS, unit_square
 
 Stamp = tuple[str, int, int]
 _T = TypeVar("_T")
@@ -112,22 +113,71 @@ def metrics(run: Run) -> dict[str, Any]:
     return _metrics(_stamp(run.path / runs.METRICS_FILE))
 
 
-def photos(run: Run) -> pd.DataFrame:
-    """All that a run knows of its photos; see `dashboard.photos.photo_table`. Shared: not to be changed."""
-    return _photos(*_photo_stamps(run), len(run.class_names))
+def photos(run: Run, labels: str = REVIEWED) -> pd.DataFrame:
+    """All that a run knows of its photos, and what people decided about them. Shared: not to be changed.
+
+    Args:
+        run: Whose photos they are.
+        labels: `original` to have the labels, and the losses by them, as they were before any review.
+
+    Returns:
+        See `dashboard.photos.photo_table` and `with_decisions`.
+    """
+    return _reviewed_photos(_tables(run), labels, _log_stamp(run), run.class_names)
 
 
 def slices(run: Run) -> pd.DataFrame:
     """How the photos held out do, slice by slice; see `core.slices.find_slices`."""
-    return _slices(_photo_stamps(run), run)
+    return _slices(_tables(run))
 
 
-def _photo_stamps(run: Run) -> tuple[Stamp, Stamp, Stamp | None, Stamp | None]:
-    predicted, tested = (
-        _stamp_or_none(run.path / name) for name in (runs.PREDICTIONS_FILE, runs.TEST_PREDICTIONS_FILE)
-    )
-    samples, problems = _stamp(run.path / runs.SAMPLES_FILE), _stamp(run.path / runs.PROBLEMS_FILE)
-    return samples, problems, predicted, tested
+@dataclass(frozen=True)
+class Reviews:
+    """The log of reviews beside a run, and what it comes to. Shared: not to be changed.
+
+    Attributes:
+        log: All that it holds.
+        decisions: What stands, by content.
+        contents: Content by name, as last named.
+        fault: Why it cannot be read; empty where it can, or where there is none yet.
+    """
+
+    log: ReviewLog = field(default_factory=ReviewLog)
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
+    contents: Mapping[str, str] = field(default_factory=dict)
+    fault: str = ""
+
+
+def reviews_path(run: Run) -> Path:
+    """Where the reviews of a run's photos are: beside the run, because they outlive it."""
+    return run.path.parent / runs.REVIEWS_FILE
+
+
+def reviews(run: Run) -> Reviews:
+    """What people decided about photos, as it stands now."""
+    return _reviews(_log_stamp(run))
+
+
+def decided(run: Run, photos: pd.DataFrame) -> pd.DataFrame:
+    """Some of a run's photos with what people have decided about them by now.
+
+    Args:
+        run: Whose photos they are.
+        photos: Rows of `photos`, perhaps of some time ago.
+    """
+    now = reviews(run)
+    return with_decisions(photos, now.decisions, now.contents, run.class_names)
+
+
+def add_reviews(run: Run, reviews: Sequence[Review]) -> None:
+    """Add decisions to the log, but for those that are in it already.
+
+    Raises:
+        UserError: If they cannot be written.
+    """
+    known = {review.id for review in _reviews(_log_stamp(run)).log.reviews}
+    if fresh := [review for review in reviews if review.id not in known]:
+        append_reviews(reviews_path(run), fresh)
 
 
 def photo_path(run: Run, image: str) -> Path:
@@ -350,25 +400,68 @@ def _metrics(stamp: Stamp) -> dict[str, Any]:
     return runs.read_metrics(Path(stamp[0]))
 
 
+class _Tables(NamedTuple):
+    """What tells a run's photos."""
+
+    samples: Stamp
+    problems: Stamp
+    predictions: Stamp | None
+    test_predictions: Stamp | None
+    n_classes: int
+
+
+def _tables(run: Run) -> _Tables:
+    samples, problems = _stamp(run.path / runs.SAMPLES_FILE), _stamp(run.path / runs.PROBLEMS_FILE)
+    predicted, tested = (
+        _stamp_or_none(run.path / name) for name in (runs.PREDICTIONS_FILE, runs.TEST_PREDICTIONS_FILE)
+    )
+    return _Tables(samples, problems, predicted, tested, len(run.class_names))
+
+
 # A resource and no data: the table is not copied for every look at it.
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _photos(
-    samples: Stamp, problems: Stamp, predictions: Stamp | None, test_predictions: Stamp | None, n_classes: int
-) -> pd.DataFrame:
+def _photos(tables: _Tables, labels: str) -> pd.DataFrame:
+    if labels == ORIGINAL:
+        return with_original_labels(_photos(tables, REVIEWED), tables.n_classes)
+    predictions, tested, n = tables.predictions, tables.test_predictions, tables.n_classes
     return photo_table(
-        runs.read_samples(Path(samples[0])),
-        runs.read_problems(Path(problems[0])),
-        n_classes,
-        runs.read_predictions(Path(predictions[0]), n_classes) if predictions else None,
-        runs.read_test_predictions(Path(test_predictions[0]), n_classes) if test_predictions else None,
+        runs.read_samples(Path(tables.samples[0])),
+        runs.read_problems(Path(tables.problems[0])),
+        n,
+        runs.read_predictions(Path(predictions[0]), n) if predictions else None,
+        runs.read_test_predictions(Path(tested[0]), n) if tested else None,
     )
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
-def _slices(stamps: tuple[Stamp | None, ...], _run: Run) -> pd.DataFrame:
-    table = photos(_run)
-    held_out = table[table["split"] == "val"]
+def _slices(tables: _Tables) -> pd.DataFrame:
+    photos = _photos(tables, REVIEWED)
+    held_out = photos[photos["split"] == "val"]
     return find_slices(held_out, is_right(held_out))
+
+
+# Each decision makes another one of these; the tables below it are read once.
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _reviewed_photos(tables: _Tables, labels: str, log: Stamp | None, class_names: tuple[str, ...]) -> pd.DataFrame:
+    now = _reviews(log)
+    return with_decisions(_photos(tables, labels), now.decisions, now.contents, class_names)
+
+
+def _log_stamp(run: Run) -> Stamp | None:
+    path = reviews_path(run)
+    return _stamp(path) if path.exists() else None
+
+
+@lru_cache(4)
+def _reviews(stamp: Stamp | None) -> Reviews:
+    if stamp is None:
+        return Reviews()
+    try:
+        log = read_reviews(Path(stamp[0]))
+    except UserError as error:
+        return Reviews(fault=str(error))
+    contents = {review.image: review.sha256 for review in log.reviews}
+    return Reviews(log, current_decisions(log.reviews), contents)
 
 
 # A spinner of Streamlit's would be a place where a page that is drawn anew interrupts the loading.
@@ -507,26 +600,31 @@ def _positions(source: Stamp, samples: Stamp, problems: Stamp, _images: "pd.Seri
     return unit_square(places.reindex(_images).to_numpy(dtype=np.float64))
 
 
-def comparison(before: Run, after: Run) -> Comparison:
+def comparison(before: Run, after: Run, labels: str = REVIEWED) -> Comparison:
     """Two runs photo by photo; see `core.comparison.compare`.
 
-    Raises:
-        RunError: If they cannot be compared.
-    """
-    return _comparison(_prediction_pair(before, after))
-
-
-def paired_figures(before: Run, after: Run) -> list[PairedFigure]:
-    """Figures of both runs and their differences; see `core.comparison.paired_figures`.
+    Args:
+        before: The earlier run.
+        after: The later one.
+        labels: `original` to go by the later run's labels as they were before any review.
 
     Raises:
         RunError: If they cannot be compared.
     """
-    return _paired_figures(_prediction_pair(before, after))
+    return _comparison(_prediction_pair(before, after), labels)
 
 
-def changes(before: Run, after: Run) -> pd.DataFrame:
-    """What another run said of the photos held out in both, and what has become of them.
+def paired_figures(before: Run, after: Run, labels: str = REVIEWED) -> list[PairedFigure]:
+    """Figures of both runs and their differences; see `comparison` and `core.comparison.paired_figures`.
+
+    Raises:
+        RunError: If they cannot be compared.
+    """
+    return _paired_figures(_prediction_pair(before, after), labels)
+
+
+def changes(before: Run, after: Run, labels: str = REVIEWED) -> pd.DataFrame:
+    """What another run said of the photos held out in both, and what has become of them; see `comparison`.
 
     Returns:
         By `image`: `change`, one of `core.comparison.CHANGES`, `predicted_other` and `confidence_other`. Shared: not to
@@ -535,7 +633,7 @@ def changes(before: Run, after: Run) -> pd.DataFrame:
     Raises:
         RunError: If they cannot be compared.
     """
-    return _changes(_prediction_pair(before, after))
+    return _changes(_prediction_pair(before, after), labels)
 
 
 def test_changes(before: Run, after: Run) -> pd.DataFrame:
@@ -625,19 +723,23 @@ class _Pair(NamedTuple):
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _comparison(pair: _Pair) -> Comparison:
+def _comparison(pair: _Pair, labels: str) -> Comparison:
     tables = (runs.read_predictions(Path(stamp[0]), pair.n_classes) for stamp in (pair.before, pair.after))
-    return core_comparison.compare(*(table[~table["image"].isin(pair.replaced_images())] for table in tables))
+    before, after = (table[~table["image"].isin(pair.replaced_images())] for table in tables)
+    originals = None
+    if labels == ORIGINAL:
+        originals = runs.read_samples(Path(pair.samples_after[0])).set_index("image")["original_label"].dropna()
+    return core_comparison.compare(before, after, originals)
 
 
 @st.cache_data(show_spinner="Comparing ...", max_entries=32)
-def _paired_figures(pair: _Pair) -> list[PairedFigure]:
-    return core_comparison.paired_figures(_comparison(pair), pair.n_classes)
+def _paired_figures(pair: _Pair, labels: str) -> list[PairedFigure]:
+    return core_comparison.paired_figures(_comparison(pair, labels), pair.n_classes)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _changes(pair: _Pair) -> pd.DataFrame:
-    photos = _comparison(pair).photos.set_index("image")
+def _changes(pair: _Pair, labels: str) -> pd.DataFrame:
+    photos = _comparison(pair, labels).photos.set_index("image")
     columns = {"predicted_before": "predicted_other", "confidence_before": "confidence_other"}
     return photos[["change", *columns]].rename(columns=columns).astype({"change": "str"})
 

@@ -9,9 +9,12 @@ import pandas as pd
 import streamlit as st
 
 from core.images import PhotoError
+from core.reviews import MAX_NOTE
 from core.runs import Run
 from dashboard import address, data
+from dashboard.page import escaped
 from dashboard.photos import NO_LABEL, class_name
+from dashboard.review import SIGNS, badge, take, told, undoes, why_not
 
 ROWS = ("24", "60", "120")
 DEFAULT_ROWS = "60"
@@ -21,7 +24,11 @@ _HERE = Path(__file__).parent
 
 _grid = st.components.v2.component(
     "maskboard_gallery",
-    html='<div class="grid" role="group"></div>',
+    html=(
+        '<div class="frame"><p class="keys"></p><div class="grid" role="group"></div>'
+        f'<form hidden><input maxlength="{MAX_NOTE}" placeholder="Note, then Enter"></form></div>'
+        '<p class="said" role="status"></p>'
+    ),
     css=(_HERE / "gallery.css").read_text(encoding="utf-8"),
     js=(_HERE / "gallery.js").read_text(encoding="utf-8"),
 )
@@ -37,7 +44,8 @@ def show_gallery(
 ) -> None:
     """Show photos page by page; the keyboard moves among them and turns pages, a click opens one large.
 
-    Turning a page runs this fragment alone.
+    Keys decide about the photo that the keyboard is on. Turning a page or deciding runs this fragment alone, so photos
+    stay where they are while one goes through them, also where they no longer are what was chosen.
 
     Args:
         run: Whose photos they are.
@@ -56,17 +64,22 @@ def show_gallery(
     shown = photos.iloc[start : start + rows]
     if other is not None:
         shown = shown.assign(**other.reindex(shown["image"]).set_index(shown.index))
+    refused: dict[str, str] = st.session_state.get(f"{key}-refused", {})
     event = _grid(
         data={
             "items": _items(run, shown, None if captions is None else captions[start : start + rows]),
             "tiles": _choice("tiles", TILES, DEFAULT_TILES),
             "page": page,
             "pages": n_pages,
+            "review": {"classes": run.class_names, "words": SIGNS, "known": [*told(run), *refused]},
         },
         key=key,
         on_picked_change=_nothing,
         on_turned_change=lambda: _turn(key, n_pages),
+        on_pending_change=lambda: _take_pending(run, key),
     )
+    for reason in dict.fromkeys(refused.values()):
+        st.error(escaped(reason), icon=":material/error:")
     if n_pages > 1:
         with st.container(horizontal=True, horizontal_alignment="center"):
             st.pagination(n_pages, **address.bound(f"{key}-page", page, _go_to_page))
@@ -96,6 +109,11 @@ def _nothing() -> None:
     """Streamlit reports a trigger only where it has something to call."""
 
 
+def _take_pending(run: Run, key: str) -> None:
+    """Write down what was decided with keys; a message holds all that the browser has not seen in the log yet."""
+    st.session_state[f"{key}-refused"] = take(run, st.session_state[key].pending or [])
+
+
 def _turn(key: str, n_pages: int) -> None:
     turned = cast(int, st.session_state[key].turned)
     _go_to_page(min(max(min(_page_asked(), n_pages) + turned, 1), n_pages))
@@ -117,7 +135,8 @@ def _choice(param: str, options: Sequence[str], default: str) -> str:
 
 def _items(run: Run, photos: pd.DataFrame, captions: Sequence[str] | None) -> list[dict[str, str]]:
     sources = data.thumbnail_uris(run, photos["image"].tolist())
-    items = [_item(run, row, source) for row, source in zip(photos.to_dict("records"), sources, strict=True)]
+    rows = data.decided(run, photos).to_dict("records")
+    items = [_item(run, row, source) | _review_item(run, row) for row, source in zip(rows, sources, strict=True)]
     for item, caption in zip(items, captions or (), strict=False):
         item["detail"] = caption
     return items
@@ -147,6 +166,17 @@ def _item(run: Run, row: dict[Any, Any], source: str | PhotoError) -> dict[str, 
             for which, (label, confidence) in answers.items()
         )
     return item
+
+
+def _review_item(run: Run, row: dict[Any, Any]) -> dict[str, str]:
+    """What was decided about a photo: in words, as an action, the review that an undo means; why nothing can be."""
+    return {
+        "badge": badge(row),
+        "review": row["review"],
+        "note": row["note"],
+        "decision": undoes(run, row["sha256"]) or "",
+        "locked": why_not(row),
+    }
 
 
 def _answer(name: str, confidence: float) -> str:

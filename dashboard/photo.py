@@ -17,6 +17,7 @@ from dashboard.neighbours import Neighbours, neighbours_of_photo
 from dashboard.page import escaped
 from dashboard.photo_view import Photo, show_photo
 from dashboard.photos import NO_LABEL
+from dashboard.review_controls import forget_steps, show_controls
 from dashboard.selection import SPLIT_WORDS
 
 
@@ -33,6 +34,7 @@ def show_opened(view: Chosen, photos: pd.DataFrame) -> None:
     if not (view.photos["image"] == image).any():
         st.warning(f"This run has no photo {escaped(image)}.")
         return
+    forget_steps()
     _show_dialog(view, photos["image"].tolist())
 
 
@@ -47,7 +49,17 @@ def _show_dialog(view: Chosen, images: list[str]) -> None:
         now = address.params().get("photo", "")
         return images.index(now) if now in images else None
 
-    show_steps(place, len(images), lambda there: address.go(photo=images[there]), "photo", shortcuts=True)
+    def go(there: int) -> None:
+        forget_steps()
+        address.go(photo=images[there])
+
+    def go_on() -> None:
+        here = place()
+        if here is not None and here + 1 < len(images):
+            address.go(photo=images[here + 1])
+
+    show_steps(place, len(images), go, "photo", shortcuts=True)
+    show_controls(view.run, rows, lambda name: address.go(photo=name), go_on)
     show_photo(view.run, _photo(view.run, rows.iloc[0]), "photo")
 
 

@@ -3,14 +3,15 @@
 All pages choose from this table, so that a choice made on one chart means the same photos everywhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from core.dataset import PROBLEM_KINDS, TRAINING_DIR
-from core.evaluation import probability_columns
+from core.evaluation import cross_entropy, probability_columns
+from core.reviews import NOTE, RELABEL, Decision
 from core.runs import PREDICTIONS_FILE, SAMPLES_FILE, TEST_PREDICTIONS_FILE, RunError
 
 # The split of files that were left out, and of photos as long as no split is known.
@@ -60,6 +61,54 @@ def photo_table(
     photos["copies"] = photos.groupby("group")["image"].transform("size").fillna(1).astype("int32") - 1
     photos["name"] = [image.rpartition("/")[2] for image in photos["image"].tolist()]
     return photos.drop(columns=["label"]).sort_values("image", ignore_index=True)
+
+
+def with_decisions(
+    photos: pd.DataFrame, decisions: Mapping[str, Decision], contents: Mapping[str, str], class_names: Sequence[str]
+) -> pd.DataFrame:
+    """Photos with what people decided about them.
+
+    Args:
+        photos: From `photo_table`, or some of its rows.
+        decisions: By content; see `core.reviews.current_decisions`.
+        contents: Contents by name, for photos of which the run knows nothing else, such as excluded ones.
+        class_names: The run's K names in index order.
+
+    Returns:
+        The photos with `review` (one of `core.reviews.DECISIONS`; empty where none stands), `review_class` (the name of
+        the class that a photo was given, otherwise empty) and `note`; `sha256` filled up from `contents`.
+    """
+    sha256, is_unknown = photos["sha256"].copy(), photos["sha256"].isna()
+    sha256[is_unknown] = photos.loc[is_unknown, "image"].map(dict(contents)).astype("str")
+    texts = {column: np.full(len(photos), "", dtype=object) for column in ("review", "review_class", "note")}
+    for row in np.flatnonzero(sha256.isin(list(decisions)).to_numpy()):
+        decision = decisions[sha256.iloc[row]]
+        texts["review"][row] = "" if decision.action == NOTE else decision.action
+        texts["review_class"][row] = class_given(decision, class_names)
+        texts["note"][row] = decision.note
+    return photos.assign(sha256=sha256, **{name: pd.array(values, dtype="str") for name, values in texts.items()})
+
+
+def class_given(decision: Decision, class_names: Sequence[str]) -> str:
+    """The name of the class that a photo was given by a decision, empty where it was given none."""
+    if decision.action != RELABEL:
+        return ""
+    return decision.class_name or class_name(int(decision.label or 0), class_names)
+
+
+def with_original_labels(photos: pd.DataFrame, n_classes: int) -> pd.DataFrame:
+    """Photos as if no label had been changed by a review: `true_label` and `loss` are those of `original_label`.
+
+    Args:
+        photos: From `photo_table`.
+        n_classes: K.
+    """
+    original = photos["original_label"].fillna(NO_LABEL).astype("int16")
+    rows = np.flatnonzero((original != photos["true_label"]).to_numpy())
+    loss = photos["loss"].to_numpy(dtype=float, copy=True)
+    probabilities = photos[probability_columns(n_classes)].iloc[rows].to_numpy(dtype=float)
+    loss[rows] = cross_entropy(probabilities, original.iloc[rows].to_numpy())
+    return photos.assign(true_label=original, loss=loss)
 
 
 def class_name(label: int, class_names: Sequence[str]) -> str:

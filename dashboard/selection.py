@@ -7,6 +7,8 @@ the run has been trained again. Every field has one spelling, the one in the add
     problem=duplicate  shape=612x408  ratio=1.41-1.54  map=pca  area=0.1,0.2;0.4,0.2;0.3,0.5
     brightness=0.4-0.6  contrast=0.1-0.2  sharpness=50-200  megapixels=0.1-0.3  copies=1-3  group=0f3a
     with=OTHER-RUN  change=fixed (or test_differs: test photos that the other run puts into another class)
+    labels=original (with change: as judged by the labels before any review)
+    review=relabel (or exclude, unsure, note; any of them; none)
 
 Ranges hold their lower bound and not their upper one, so that the bins of a histogram share no photo; a range of
 confidence up to 1 holds 1 too.
@@ -24,6 +26,7 @@ from numpy.typing import NDArray
 
 from core.comparison import CHANGES
 from core.reliability import is_within
+from core.reviews import DECISIONS, EXCLUDE, NOTE, RELABEL, UNSURE
 from dashboard.photos import SPLITS, is_right, is_wrong
 
 Order = Literal[
@@ -41,6 +44,19 @@ _SORTING: dict[Order, tuple[str, bool]] = {
 }
 
 OUTCOMES = ("wrong", "right")
+# What a photo must have been decided about: one thing, anything, nothing.
+ANY_REVIEW, NO_REVIEW = "any", "none"
+REVIEWS = (*DECISIONS, NOTE, ANY_REVIEW, NO_REVIEW)
+REVIEW_WORDS = {
+    RELABEL: "relabelled",
+    EXCLUDE: "excluded",
+    UNSURE: "unsure",
+    NOTE: "with a note",
+    ANY_REVIEW: "reviewed",
+    NO_REVIEW: "not reviewed",
+}
+# The labels that a comparison goes by: those of the run that is shown, which reviews may have changed, or those before.
+REVIEWED, ORIGINAL = "reviewed", "original"
 MAX_POLYGON = 30
 
 SPLIT_WORDS = {
@@ -91,17 +107,19 @@ class Selection:
     map: str | None = None
     area: Polygon | None = None
     with_run: str | None = None
+    labels: str | None = None
     change: str | None = None
+    review: str | None = None
 
     def without(self, field: str) -> "Selection":
         """The selection with one condition less; what only serves that condition goes with it."""
-        served = {"area": ("area", "map"), "change": ("change", "with_run")}.get(field, (field,))
+        served = {"area": ("area", "map"), "change": ("change", "with_run", "labels")}.get(field, (field,))
         return replace(self, **dict.fromkeys(served))
 
 
 EVERYTHING = Selection()
 # Fields that are no condition of their own.
-_SERVANTS = ("map", "with_run")
+_SERVANTS = ("map", "with_run", "labels")
 FIELDS = tuple(field.name for field in fields(Selection))
 # Python has taken the word.
 _PARAM_OF = {"with_run": "with"}
@@ -146,6 +164,8 @@ def parse(params: Mapping[str, str]) -> tuple[Selection, list[str]]:
             del values[served]
         elif served not in values:
             values.pop(servant, None)
+    if "change" not in values:
+        values.pop("labels", None)
     return Selection(**values), faults  # type: ignore[arg-type]
 
 
@@ -171,6 +191,8 @@ _CHOICES: dict[str, Sequence[str]] = {
     "outcome": OUTCOMES,
     "map": ("pca", "tsne"),
     "change": (*CHANGES, TEST_DIFFERS),
+    "labels": (ORIGINAL,),
+    "review": REVIEWS,
 }
 _NUMBER = r"\d{1,8}(?:\.\d{1,9})?"
 
@@ -240,7 +262,10 @@ def _words(field: str, selection: Selection) -> str:
     if field == "area":
         return f"an area of the {'t-SNE' if selection.map == 'tsne' else 'PCA'} map"
     if field == "change":
-        return f"{CHANGE_WORDS[value]} {selection.with_run}"
+        by = ", by the original labels" if selection.labels == ORIGINAL and value != TEST_DIFFERS else ""
+        return f"{CHANGE_WORDS[value]} {selection.with_run}{by}"
+    if field == "review":
+        return REVIEW_WORDS[value]
     if field == "group":
         return "one group of near-identical photos"
     return {"true": "true class: ", "fold": "fold ", "name": "name has ", "outcome": ""}.get(field, f"{field}: ") + str(
@@ -302,11 +327,23 @@ def matches(
         keep &= photos["problem"].isin(kinds).to_numpy()
     if selection.name is not None:
         keep &= photos["image"].str.contains(selection.name, case=False, regex=False).to_numpy()
+    if selection.review is not None:
+        keep &= _is_reviewed(photos, selection.review)
     if selection.area is not None:
         keep &= False if positions is None else inside(selection.area, positions)
     if selection.change is not None:
         keep &= False if changes is None else (photos["image"].map(changes) == selection.change).to_numpy()
     return keep
+
+
+def _is_reviewed(photos: pd.DataFrame, review: str) -> NDArray[np.bool_]:
+    """Which photos were decided about as asked; see `dashboard.photos.with_decisions`."""
+    if review == NOTE:
+        return (photos["note"] != "").to_numpy()
+    if review in DECISIONS:
+        return (photos["review"] == review).to_numpy()
+    is_reviewed = ((photos["review"] != "") | (photos["note"] != "")).to_numpy()
+    return is_reviewed if review == ANY_REVIEW else ~is_reviewed
 
 
 def inside(polygon: Polygon, points: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -40,7 +40,7 @@ def refusal(root: Path, class_names: tuple[str, ...] | None = None) -> str:
 def test_every_usable_photo_is_a_row(data: Path) -> None:
     dataset = read_dataset(data)
     samples = dataset.samples
-    assert list(samples.columns) == ["image", "folder", "label", "width", "height", "bytes", "sha256"]
+    assert set(samples.columns) >= {"image", "folder", "label", "width", "height", "bytes", "sha256"}
     assert samples["image"].tolist() == [f"training/{10000 + n}.jpg" for n in range(9)] + [
         "test/20000.jpg",
         "test/20001.jpg",
