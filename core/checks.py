@@ -370,27 +370,52 @@ def check_matrix(evidence: Evidence) -> Outcome:
     return _judged(_some(faults), f"{expected.sum():,} photos in {found.size} cells")
 
 
+def check_reviews(evidence: Evidence) -> Outcome:
+    """Labels are not the dataset's, and photos are excluded, as often as `run.json` counts what reviews changed."""
+    labelled, reviews = evidence.labelled, evidence.run.info.get("reviews")
+    found = {
+        "relabelled": int((labelled["label"] != labelled["original_label"]).fillna(True).sum()),
+        "excluded": int((evidence.problems["kind"] == "excluded").sum()),
+    }
+    if not isinstance(reviews, dict):
+        changed = [f"{n} photos {what}" for what, n in found.items() if n]
+        return failed(f"trained without reviews, but {', '.join(changed)}") if changed else skipped("trained without")
+    faults = [
+        f"{n:,} photos {what}, {runs.RUN_FILE} counts {reviews.get(f'n_{what}')}"
+        for what, n in found.items()
+        if reviews.get(f"n_{what}") != n
+    ]
+    return _judged(faults, ", ".join(f"{n:,} photos {what}" for what, n in found.items()))
+
+
 # --- how it was trained ----------------------------------------------------------------------------------------------
 
 
 def check_split(evidence: Evidence) -> Outcome:
     """Which photos are held out, or in which fold each is, is what `run.json` has the fingerprint of."""
-    table, info = evidence.predictions, evidence.run.info
-    n_folds, folds = info["config"].get("folds"), sorted(table["fold"].unique())
-    n_folds = n_folds if isinstance(n_folds, int) else 0
-    is_in_fold = table["fold"].between(0, n_folds - 1) & (table["split"] == "val")
-    if (n_folds or evidence.has_folds) and not is_in_fold.all():
-        return failed(f"expected each photo held out in one of {n_folds} folds; found folds {_named(folds)}")
-    expected = info.get("split_hash")
+    table, expected = evidence.predictions, evidence.run.info.get("split_hash")
+    if in_no_fold := _in_no_fold(evidence):
+        return failed(f"expected each photo held out in one of the folds, found others: {_named(in_no_fold)}")
     if expected is None:
         return skipped("run.json has no split_hash")
     sides = table["fold"] if evidence.has_folds else table["split"] == "val"
     found = split_hash(table["image"].tolist(), sides.to_numpy())
     if found != expected:
         return failed(f"split_hash begins with {str(expected)[:12]}, computed anew with {found[:12]}")
-    n_held_out = len(evidence.held_out)
-    where = f"in {len(folds)} folds" if evidence.has_folds else f"of {len(table):,}"
-    return passed(f"{n_held_out:,} photos held out {where}")
+    where = f"in {table['fold'].nunique()} folds" if evidence.has_folds else f"of {len(table):,}"
+    return passed(f"{len(evidence.held_out):,} photos held out {where}")
+
+
+def _in_no_fold(evidence: Evidence) -> list[str]:
+    """Photos of a run with folds that are in none of them, and where they are instead."""
+    table, n_folds = evidence.predictions, evidence.run.info["config"].get("folds")
+    n_folds = n_folds if isinstance(n_folds, int) else 0
+    if not n_folds and not evidence.has_folds:
+        return []
+    is_in_fold = table["fold"].between(0, n_folds - 1) & (table["split"] == "val")
+    others = table[~is_in_fold]
+    rows = zip(others["image"], others["split"], others["fold"], strict=True)
+    return [f"{image} ({split}, fold {fold})" for image, split, fold in rows]
 
 
 def check_leaks(evidence: Evidence) -> Outcome:
@@ -403,7 +428,7 @@ def check_leaks(evidence: Evidence) -> Outcome:
         parted = table[column][n_sides > 1]
         if len(parted):
             images = table["image"][table[column] == parted.iloc[0]]
-            faults.append(f"{what} on both sides, {parted.nunique()} times, first {_named(images)}")
+            faults.append(f"{what} on both sides, in {parted.nunique():,} cases, the first {_named(images)}")
     return _judged(faults, f"{len(table):,} photos in {table['group'].nunique():,} groups, each on one side")
 
 
@@ -523,7 +548,7 @@ def check_model(evidence: Evidence, n_photos: int) -> Outcome:
     expected = table.set_index("image").loc[list(contents)].to_numpy(dtype=np.float64)
     found = _ask_network(evidence.run, list(contents.values()))
     differences, most = np.abs(found - expected).max(axis=1), _largest_difference(evidence.run)
-    others = [f"{image} (by {by:.4f})" for image, by in zip(contents, differences, strict=True) if by > most]
+    others = [f"{image} (by {by:.4f})" for image, by in zip(contents, differences, strict=True) if not by <= most]
     n_same = int((found.argmax(axis=1) == expected.argmax(axis=1)).sum())
     fine = (
         f"{len(contents)} photos, the same class for {n_same}, probabilities differ by {differences.max():.2g} at most"

@@ -25,6 +25,7 @@ _QUICK: Final[tuple[tuple[str, Callable[[Evidence], Outcome]], ...]] = (
     ("The training came to its end", checks.check_state),
     ("Every file is there and whole", checks.check_files),
     ("Each labelled photo is predicted once, under its label", checks.check_predictions),
+    ("Labels are changed by reviews only", checks.check_reviews),
     ("Scores follow from the predictions", checks.check_metrics),
     ("The confusion matrix follows from the predictions", checks.check_matrix),
     ("The split is the one written down", checks.check_split),

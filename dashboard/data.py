@@ -6,9 +6,10 @@ Every cache is keyed on a file's path, time of change and size, so a file that w
 import base64
 import contextlib
 import hashlib
-import os
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -46,6 +47,10 @@ from dashboard.selection import ORIGINAL, REVIEWED, TEST_DIFFERS, unit_square
 
 Stamp = tuple[str, int, int]
 _T = TypeVar("_T")
+
+# The checks of a run bring SciPy; the page that asks for them comes first.
+SECONDS_BEFORE_CHECKS = 1.0
+_CHECKERS = ThreadPoolExecutor(1, thread_name_prefix="checks")
 
 
 def list_runs() -> tuple[list[Run], list[BrokenRun]]:
@@ -99,13 +104,15 @@ def submission_checks(run: Run) -> list[core_submission.Check]:
     return _submission_checks(tuple(_stamp(run.path / name) for name in names), run.class_names)
 
 
-def checks(run: Run) -> list[Check]:
-    """What a run is proven by at once; see `core.doctor.quick_checks`."""
-    with os.scandir(run.path) as entries:
-        files = sorted(entry.path for entry in entries if entry.is_file())
+def checks(run: Run) -> list[Check] | None:
+    """What a run is proven by at once; None as long as that is being found out. No page waits for it.
+
+    See `core.doctor.quick_checks`.
+    """
     names = (TRAINING_LABELS_FILE, TEST_LABELS_FILE, TRAINING_DIR, TEST_DIR, *run.class_names)
-    asked = [Path(file) for file in files] + [run.dataset_dir / name for name in names]
-    return _checks(tuple(_stamp_or_none(path) for path in asked), run)
+    asked = [*sorted(run.path.glob("*")), *(run.dataset_dir / name for name in names)]
+    checking = _checking(tuple(_stamp_or_none(path) for path in asked), run)
+    return checking.result() if checking.done() else None
 
 
 def metrics(run: Run) -> dict[str, Any]:
@@ -390,9 +397,14 @@ def _submission_checks(stamps: tuple[Stamp, ...], class_names: tuple[str, ...]) 
     )
 
 
-@st.cache_data(show_spinner="Checking the run ...", max_entries=128)
-def _checks(stamps: tuple[Stamp | None, ...], _run: Run) -> list[Check]:
-    return quick_checks(_run)
+@st.cache_resource(show_spinner=False, max_entries=128)
+def _checking(stamps: tuple[Stamp | None, ...], _run: Run) -> Future[list[Check]]:
+    return _CHECKERS.submit(_check, _run)
+
+
+def _check(run: Run) -> list[Check]:
+    time.sleep(SECONDS_BEFORE_CHECKS)
+    return quick_checks(run)
 
 
 @st.cache_data(show_spinner=False, max_entries=128)

@@ -18,7 +18,7 @@ from dashboard import address, data
 from dashboard.charts import evaluation as charts
 from dashboard.filters import show_photos
 from dashboard.linked import choose_photos, show_chart
-from dashboard.page import escaped, open_page, previous_run, runs_dir_option
+from dashboard.page import SECONDS_BETWEEN_LOOKS, escaped, open_page, previous_run, runs_dir_option
 from dashboard.selection import Selection
 
 HOW_TO_READ = (
@@ -133,11 +133,22 @@ def training_text(predictions: pd.DataFrame, highest: float) -> str:
 def show_checks(run: Run) -> None:
     """Whether what the run says can be computed anew from what it is made of, and each check by itself."""
     checks = data.checks(run)
+    if checks is None:
+        st.fragment(wait_for_checks, run_every=SECONDS_BETWEEN_LOOKS)(run)
+        return
     n = counts(checks)
     with st.expander(badge(n), expanded=n[FAILED] > 0):
         st.markdown("  \n".join(map(check_text, checks)))
         st.caption("Whether the photos are unchanged and the saved network says what the tables say is checked by:")
         st.code(f"python -m core.doctor {shlex.quote(run.name)}{runs_dir_option()}", language="bash")
+
+
+def wait_for_checks(run: Run) -> None:
+    """Say that the run is being checked; once it has been, the page is drawn anew."""
+    if data.checks(run) is not None:
+        st.rerun()
+    with st.expander(":gray-badge[:material/hourglass_empty: Being checked ...]"):
+        st.caption("What the run says is computed anew from its tables.")
 
 
 def badge(n: Mapping[State, int]) -> str:
@@ -179,7 +190,7 @@ def main() -> None:
     before = read_before(run)
     headline(metrics, before.metrics if isinstance(before, Before) and same_split(run, before.run) else None)
     st.caption(escaped(f"{run.name} · {facts(run)}"))
-    # Filled at the end: the first look at a run takes a while, and nobody need wait for it.
+    # Filled at the end, so that checking begins once the rest of the page is there.
     checked = st.container()
 
     validation = predictions[predictions["split"] == "val"]
