@@ -377,15 +377,14 @@ def check_reviews(evidence: Evidence) -> Outcome:
         "relabelled": int((labelled["label"] != labelled["original_label"]).fillna(True).sum()),
         "excluded": int((evidence.problems["kind"] == "excluded").sum()),
     }
-    if not isinstance(reviews, dict):
-        changed = [f"{n} photos {what}" for what, n in found.items() if n]
-        return failed(f"trained without reviews, but {', '.join(changed)}") if changed else skipped("trained without")
+    counted = reviews if isinstance(reviews, dict) else {"n_relabelled": 0, "n_excluded": 0}
     faults = [
-        f"{n:,} photos {what}, {runs.RUN_FILE} counts {reviews.get(f'n_{what}')}"
+        f"{n:,} photos {what}, {runs.RUN_FILE} counts {counted.get(f'n_{what}')}"
         for what, n in found.items()
-        if reviews.get(f"n_{what}") != n
+        if counted.get(f"n_{what}") != n
     ]
-    return _judged(faults, ", ".join(f"{n:,} photos {what}" for what, n in found.items()))
+    changed = ", ".join(f"{n:,} photos {what}" for what, n in found.items())
+    return _judged(faults, changed if isinstance(reviews, dict) else "trained without reviews, no label is changed")
 
 
 # --- how it was trained ----------------------------------------------------------------------------------------------

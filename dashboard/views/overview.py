@@ -138,7 +138,8 @@ def show_checks(run: Run) -> None:
         return
     n = counts(checks)
     with st.expander(badge(n), expanded=n[FAILED] > 0):
-        st.markdown("  \n".join(map(check_text, checks)))
+        failed_first = sorted(checks, key=lambda check: check.state != FAILED)
+        st.markdown("  \n".join(map(check_text, failed_first)))
         st.caption("Whether the photos are unchanged and the saved network says what the tables say is checked by:")
         st.code(f"python -m core.doctor {shlex.quote(run.name)}{runs_dir_option()}", language="bash")
 
@@ -154,7 +155,7 @@ def wait_for_checks(run: Run) -> None:
 def badge(n: Mapping[State, int]) -> str:
     """The number of checks that hold, in the colour that it deserves."""
     n_asked = n[PASSED] + n[FAILED]
-    skipped = f", {n[SKIPPED]} could not be asked" if n[SKIPPED] else ""
+    skipped = f", {n[SKIPPED]} skipped" if n[SKIPPED] else ""
     if n[FAILED]:
         return f":red-badge[:material/gpp_bad: Checked: {n[FAILED]} of {n_asked} fail{skipped}]"
     return f":green-badge[:material/verified: Checked: {n_asked} of {n_asked} hold{skipped}]"
@@ -162,8 +163,10 @@ def badge(n: Mapping[State, int]) -> str:
 
 def check_text(check: Check) -> str:
     """A check in words, with its sign."""
-    icon = {PASSED: ":material/check:", FAILED: ":material/close:", SKIPPED: ":material/remove:"}[check.state]
-    return f"{icon} **{check.state}**: {escaped(check.name)} ({escaped(check.detail)})"
+    sign = {PASSED: ":material/check: passed", FAILED: ":red[:material/close: **failed**]"}.get(
+        check.state, f":material/remove: {check.state}"
+    )
+    return f"{sign}: {escaped(check.name)} ({escaped(check.detail)})"
 
 
 def facts(run: Run) -> str:
