@@ -328,7 +328,7 @@ def _compare_scores(found: Mapping[str, Any], expected: Mapping[str, Any]) -> Ou
     fine = f"{len(numbers.keys() & computed.keys())} numbers of {found['n_images']:,} photos"
     unknown = {_keys(name)[0] for name in numbers.keys() - computed.keys()}
     absent = {_keys(name)[-1] for name in computed.keys() - numbers.keys()}
-    for what, names in (("not computed anew", unknown), ("not written by older versions", absent)):
+    for what, names in (("not computed anew", unknown), ("older versions wrote none or others", absent)):
         fine += f"; {what}: {_named(sorted(names))}" if names else ""
     return _judged(_some(faults), fine)
 

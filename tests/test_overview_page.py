@@ -44,7 +44,7 @@ def test_a_run_that_can_be_trusted_has_a_green_badge_and_each_check_behind_it(ru
     app = open_when_checked()
     assert badge(app) == ":green-badge[:material/verified: Checked: 14 of 14 hold]"
     said = texts(app)
-    assert "passed: Scores follow from the predictions (43 numbers of 4 photos)" in said
+    assert "passed: The confusion matrix follows from the predictions (4 photos in 9 cells)" in said
     assert "python -m core.doctor first --runs-dir" in said
 
 
