@@ -19,6 +19,7 @@ from benchmarks.dataset import SIZE, make_dataset
 from benchmarks.measure import WORK_DIR
 from core import evaluation, runs
 from core.config import DEFAULT_CLASS_NAMES
+from core.dataset import TRAINING_LABELS_FILE
 from core.projection import pca
 
 _N_DIMENSIONS = 512
@@ -40,8 +41,8 @@ def make_run(directory: Path, n_photos: int, seed: int = 0) -> Path:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     n_test = int(_TEST_FRACTION * n_photos)
-    data = _link_photos(WORK_DIR / f"names-{n_photos}", n_photos, n_test)
     labels = np.random.default_rng(n_photos).integers(0, len(DEFAULT_CLASS_NAMES), n_photos + n_test)
+    data = _link_photos(WORK_DIR / f"names-{n_photos}", labels[:n_photos].tolist(), n_test)
     rng = np.random.default_rng([n_photos, seed])
     probabilities = _draw_probabilities(rng, labels)
     samples = _samples(n_photos, n_test, labels)
@@ -58,15 +59,17 @@ def make_run(directory: Path, n_photos: int, seed: int = 0) -> Path:
     return directory
 
 
-def _link_photos(directory: Path, n_photos: int, n_test: int) -> Path:
+def _link_photos(directory: Path, labels: list[int], n_test: int) -> Path:
     source = make_dataset(WORK_DIR / f"photos-{_N_DIFFERENT}", _N_DIFFERENT)
     photos = sorted((source / "training").iterdir())
-    for folder, n in (("training", n_photos), ("test", n_test)):
+    for folder, n in (("training", len(labels)), ("test", n_test)):
         (directory / folder).mkdir(parents=True, exist_ok=True)
         for number in range(n):
             name = directory / folder / f"{number:06}.jpg"
             if not name.exists():
                 os.link(photos[number % len(photos)], name)
+    by_name = {f"{number:06}.jpg": label for number, label in enumerate(labels)}
+    (directory / TRAINING_LABELS_FILE).write_text(json.dumps(by_name), encoding="utf-8")
     return directory
 
 
@@ -121,10 +124,16 @@ def _write_predictions(
     tested = evaluation.probability_table(probabilities[n:])
     tested.insert(0, "image", images[n:])
     tested.to_csv(directory / runs.TEST_PREDICTIONS_FILE, index=False)
-    names = tested["image"].str.rsplit("/", n=1).str[-1]
-    submission = pd.DataFrame({"Id": names, "Category": tested["predicted_label"]})
+    ids = tested["image"].str.rsplit("/", n=1).str[-1]
+    submission = pd.DataFrame({"Id": ids, "Category": tested["predicted_label"]})
     submission.to_csv(directory / runs.SUBMISSION_FILE, index=False)
-    metrics = evaluation.summarise(table[table["split"] == "val"], DEFAULT_CLASS_NAMES)
+    held_out = table[table["split"] == "val"]
+    matrix = evaluation.confusion_matrix(held_out["true_label"], held_out["predicted_label"], len(DEFAULT_CLASS_NAMES))
+    names = list(DEFAULT_CLASS_NAMES)
+    named = pd.DataFrame(matrix, index=pd.Index(names, name=runs.MATRIX_CORNER), columns=names)
+    named.to_csv(directory / runs.CONFUSION_MATRIX_FILE)
+    groups = samples.set_index("image")["group"][held_out["image"]].tolist()
+    metrics = evaluation.summarise(held_out, DEFAULT_CLASS_NAMES, groups)
     (directory / runs.METRICS_FILE).write_text(json.dumps(metrics), encoding="utf-8")
 
 

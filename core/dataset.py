@@ -14,6 +14,7 @@ cache does not know. Whatever is wrong with one photo is a `Problem`, a value th
 with the whole dataset is a `UserError`.
 """
 
+import hashlib
 import json
 import re
 from collections import Counter
@@ -165,6 +166,17 @@ def require_trainable(dataset: Dataset) -> None:
                 f"Expected at least two usable, different photos of each class in {dataset.root}; found {found} of "
                 f"class {label} ({name}); problems: {kinds}. Add photos or correct --class-names."
             )
+
+
+def fingerprint(samples: pd.DataFrame) -> str:
+    """A hash of which photos a dataset has, with which content and under which label; their order plays no part.
+
+    Args:
+        samples: As in `samples.csv`. Labels are those of the dataset, `original_label` where there is such a column.
+    """
+    label = "original_label" if "original_label" in samples else "label"
+    lines = samples[["image", "sha256", label]].rename(columns={label: "label"}).sort_values("image")
+    return hashlib.sha256(lines.to_csv(index=False, lineterminator="\n").encode()).hexdigest()
 
 
 def check_photos(

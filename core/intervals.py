@@ -86,6 +86,30 @@ def paired_interval(n: float, gained: float, lost: float, level: float = CONFIDE
     return max(-1.0, centre - half), min(1.0, centre + half)
 
 
+def unpaired_intervals(
+    hits: ArrayLike, n: ArrayLike, other_hits: ArrayLike, other_n: ArrayLike, level: float = CONFIDENCE_LEVEL
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Confidence intervals of differences of two shares of different photos, hits / n - other_hits / other_n.
+
+    R. G. Newcombe's (1998, method 10): made of both shares' Wilson intervals, so it holds for few photos too.
+
+    Args:
+        hits: Numbers of hits, any shape.
+        n: Numbers of trials, the same shape; where one is 0, nothing is known of its share.
+        other_hits: Hits of the shares that are subtracted, the same shape.
+        other_n: Their trials, the same shape.
+        level: Coverage, between 0 and 1.
+
+    Returns:
+        Lower and upper ends, the same shape, from -1 to 1.
+    """
+    share, other = (np.asarray(k) / np.maximum(np.asarray(m), 1) for k, m in ((hits, n), (other_hits, other_n)))
+    low, high = wilson_intervals(hits, n, level)
+    other_low, other_high = wilson_intervals(other_hits, other_n, level)
+    below, above = np.hypot(share - low, other_high - other), np.hypot(high - share, other - other_low)
+    return np.maximum(-1.0, share - other - below), np.minimum(1.0, share - other + above)
+
+
 def _normal_quantile(level: float) -> float:
     """Half width, in standard deviations, of the middle part of a normal distribution that holds a share `level`."""
     return NormalDist().inv_cdf((1 + level) / 2)

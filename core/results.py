@@ -121,7 +121,7 @@ def _evaluate(run: RunWriter, dataset: Dataset, table: pd.DataFrame) -> dict[str
     table = runs.read_predictions(run.path / runs.PREDICTIONS_FILE, len(class_names))
     validation = table[table["split"] == "val"]
     matrix = evaluation.confusion_matrix(validation["true_label"], validation["predicted_label"], len(class_names))
-    named = pd.DataFrame(matrix, index=pd.Index(class_names, name="true \\ predicted"), columns=list(class_names))
+    named = pd.DataFrame(matrix, index=pd.Index(class_names, name=runs.MATRIX_CORNER), columns=list(class_names))
     run.write_table(runs.CONFUSION_MATRIX_FILE, named, index=True)
     write_label_issues(run, table, class_names)
     return evaluation.summarise(validation, class_names, _groups(dataset, validation["image"]))

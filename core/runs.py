@@ -65,6 +65,7 @@ TEST_PREDICTION_COLUMNS = ("image", "predicted_label", "confidence")
 SUBMISSION_COLUMNS = ("Id", "Category")
 PROJECTION_COLUMNS = ("image", "x", "y")
 LABEL_ISSUE_COLUMNS = ("image", "label", "suggested_label", "self_confidence", "is_issue")
+MATRIX_CORNER = "true \\ predicted"
 
 _SCORES = ("n_images", "accuracy", "macro_f1", "log_loss", "expected_calibration_error", "temperature")
 _INTERVALS = ("accuracy_interval", "macro_f1_interval")
@@ -527,6 +528,19 @@ def _require_numbers(*values: Any) -> None:
     for value in values:
         if not isinstance(value, int | float) or not abs(value) < _LARGEST:
             raise TypeError(f"expected a number, found {str(value)[:60]}")
+
+
+def read_confusion_matrix(path: Path, class_names: tuple[str, ...]) -> NDArray[np.int64]:
+    """Read `confusion_matrix.csv`: counts of held-out photos, rows true, columns predicted classes, shape (K, K).
+
+    Raises:
+        RunError: If it is missing or malformed, or its classes are not these in this order.
+    """
+    table = _read_table(path, (MATRIX_CORNER, *class_names), texts=(MATRIX_CORNER,))
+    if (*table.columns[1:], *table[MATRIX_CORNER]) != class_names * 2:
+        raise RunError(f"{path.name}: expected {', '.join(class_names)} in this order, both ways; found others.")
+    with _table_faults(path):
+        return table[list(class_names)].astype("int64").to_numpy()
 
 
 def read_history(path: Path) -> pd.DataFrame:

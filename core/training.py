@@ -13,7 +13,6 @@ then learns from all photos, for as many epochs and at the learning rates of the
 """
 
 import contextlib
-import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -30,7 +29,15 @@ from numpy.typing import NDArray
 from core import runs
 from core.cache import Features, cache_size, default_cache_dir, require_cache, shrink, size_text
 from core.config import TrainConfig
-from core.dataset import TRAINING_DIR, Dataset, Listing, check_photos, count_by_kind, require_trainable
+from core.dataset import (
+    TRAINING_DIR,
+    Dataset,
+    Listing,
+    check_photos,
+    count_by_kind,
+    fingerprint,
+    require_trainable,
+)
 from core.errors import UserError
 from core.facts import open_facts
 from core.features import FrozenBase, Photo, Photos, batch_size_for
@@ -300,7 +307,7 @@ def _record_dataset(job: _Job, dataset: Dataset) -> None:
     problems = pd.DataFrame([vars(problem) for problem in dataset.problems], columns=list(runs.PROBLEM_COLUMNS))
     job.run.write_table(runs.SAMPLES_FILE, dataset.samples)
     job.run.write_table(runs.PROBLEMS_FILE, problems)
-    job.run.update(dataset_fingerprint=_fingerprint(dataset.samples))
+    job.run.update(dataset_fingerprint=fingerprint(dataset.samples))
     if dataset.problems:
         kinds = ", ".join(f"{n} {kind}" for kind, n in count_by_kind(dataset.problems).items())
         job.report.warn(f"{len(dataset.problems)} files were left out or are odd ({kinds}):")
@@ -310,11 +317,6 @@ def _record_dataset(job: _Job, dataset: Dataset) -> None:
             rest = len(dataset.problems) - _MOST_LINES
             job.report.warn(f"  ... and {rest} more in {job.run.path / runs.PROBLEMS_FILE}")
     require_trainable(dataset)
-
-
-def _fingerprint(samples: pd.DataFrame) -> str:
-    lines = samples[["image", "sha256", "label"]].sort_values("image").to_csv(index=False, lineterminator="\n")
-    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _labelled(dataset: Dataset) -> pd.DataFrame:

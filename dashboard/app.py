@@ -31,6 +31,7 @@ PAGES = {
     "Improve": [
         st.Page("views/evaluation.py", title="Evaluation", icon=":material/grid_on:", url_path="evaluation"),
         st.Page("views/labels.py", title="Labels", icon=":material/rule:", url_path="labels"),
+        st.Page("views/slices.py", title="Slices", icon=":material/stacked_bar_chart:", url_path="slices"),
         st.Page("views/photos.py", title="Photos", icon=":material/image_search:", url_path="photos"),
         st.Page("views/map.py", title="Map", icon=":material/scatter_plot:", url_path="map"),
         st.Page("views/reviews.py", title="Reviews", icon=":material/rate_review:", url_path="reviews"),

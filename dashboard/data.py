@@ -6,8 +6,10 @@ Every cache is keyed on a file's path, time of change and size, so a file that w
 import base64
 import contextlib
 import hashlib
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -28,7 +30,8 @@ from core.cache import default_cache_dir
 from core.calibration import cross_fitted, second_half
 from core.comparison import Comparison, PairedFigure
 from core.config import default_runs_dir
-from core.dataset import TEST_DIR, TRAINING_LABELS_FILE, label_values
+from core.dataset import TEST_DIR, TEST_LABELS_FILE, TRAINING_DIR, TRAINING_LABELS_FILE, label_values
+from core.doctor import Check, quick_checks
 from core.errors import UserError
 from core.evaluation import probability_columns
 from core.explain import Explainer, Explanation
@@ -40,13 +43,18 @@ from core.projection import tsne
 from core.quality import PhotoQuality, photo_quality
 from core.reviews import Decision, Followed, Review, ReviewLog, append_reviews, current_decisions, read_reviews
 from core.runs import BrokenRun, Run, RunError
+from core.slices import find_slices
 from core.thumbnails import thumbnails
 from dashboard.history import Summary, summary
-from dashboard.photos import photo_table, with_decisions, with_original_labels
+from dashboard.photos import is_right, photo_table, with_decisions, with_original_labels
 from dashboard.selection import ORIGINAL, REVIEWED, TEST_DIFFERS, unit_square
 
 Stamp = tuple[str, int, int]
 _T = TypeVar("_T")
+
+# The checks of a run bring SciPy; the page that asks for them comes first.
+SECONDS_BEFORE_CHECKS = 1.0
+_CHECKERS = ThreadPoolExecutor(1, thread_name_prefix="checks")
 
 
 def list_runs() -> tuple[list[Run], list[BrokenRun]]:
@@ -121,6 +129,17 @@ def submission_checks(run: Run) -> list[core_submission.Check]:
     return _submission_checks(tuple(_stamp(run.path / name) for name in names), run.class_names)
 
 
+def checks(run: Run) -> list[Check] | None:
+    """What a run is proven by at once; None as long as that is being found out. No page waits for it.
+
+    See `core.doctor.quick_checks`.
+    """
+    names = (TRAINING_LABELS_FILE, TEST_LABELS_FILE, TRAINING_DIR, TEST_DIR, *run.class_names)
+    asked = [*sorted(run.path.glob("*")), *(run.dataset_dir / name for name in names)]
+    checking = _checking(tuple(_stamp_or_none(path) for path in asked), run)
+    return checking.result() if checking.done() else None
+
+
 def metrics(run: Run) -> dict[str, Any]:
     """A run's scores; see `core.evaluation.summarise`."""
     return _metrics(_stamp(run.path / runs.METRICS_FILE))
@@ -136,11 +155,12 @@ def photos(run: Run, labels: str = REVIEWED) -> pd.DataFrame:
     Returns:
         See `dashboard.photos.photo_table` and `with_decisions`.
     """
-    optional = (run.path / runs.PREDICTIONS_FILE, run.path / runs.TEST_PREDICTIONS_FILE)
-    predicted, tested = (_stamp(path) if path.is_file() else None for path in optional)
-    samples, problems = _stamp(run.path / runs.SAMPLES_FILE), _stamp(run.path / runs.PROBLEMS_FILE)
-    tables = _Tables(samples, problems, predicted, tested, len(run.class_names))
-    return _reviewed_photos(tables, labels, _log_stamp(run), run.class_names)
+    return _reviewed_photos(_tables(run), labels, _log_stamp(run), run.class_names)
+
+
+def slices(run: Run) -> pd.DataFrame:
+    """How the photos held out do, slice by slice; see `core.slices.find_slices`."""
+    return _slices(_tables(run))
 
 
 @dataclass(frozen=True)
@@ -341,6 +361,13 @@ def _stamp(path: Path) -> Stamp:
     return str(path), status.st_mtime_ns, status.st_size
 
 
+def _stamp_or_none(path: Path) -> Stamp | None:
+    try:
+        return _stamp(path)
+    except RunError:
+        return None
+
+
 def _photo_stamp(path: Path) -> Stamp:
     try:
         return _stamp(path)
@@ -431,6 +458,16 @@ def _submission_checks(stamps: tuple[Stamp, ...], class_names: tuple[str, ...]) 
     )
 
 
+@st.cache_resource(show_spinner=False, max_entries=128)
+def _checking(stamps: tuple[Stamp | None, ...], _run: Run) -> Future[list[Check]]:
+    return _CHECKERS.submit(_check, _run)
+
+
+def _check(run: Run) -> list[Check]:
+    time.sleep(SECONDS_BEFORE_CHECKS)
+    return quick_checks(run)
+
+
 @st.cache_data(show_spinner=False, max_entries=128)
 def _metrics(stamp: Stamp) -> dict[str, Any]:
     return runs.read_metrics(Path(stamp[0]))
@@ -459,6 +496,14 @@ class _Tables(NamedTuple):
     n_classes: int
 
 
+def _tables(run: Run) -> _Tables:
+    samples, problems = _stamp(run.path / runs.SAMPLES_FILE), _stamp(run.path / runs.PROBLEMS_FILE)
+    predicted, tested = (
+        _stamp_or_none(run.path / name) for name in (runs.PREDICTIONS_FILE, runs.TEST_PREDICTIONS_FILE)
+    )
+    return _Tables(samples, problems, predicted, tested, len(run.class_names))
+
+
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _photos(tables: _Tables, labels: str) -> pd.DataFrame:
     if labels == ORIGINAL:
@@ -471,6 +516,13 @@ def _photos(tables: _Tables, labels: str) -> pd.DataFrame:
         runs.read_predictions(Path(predictions[0]), n) if predictions else None,
         runs.read_test_predictions(Path(tested[0]), n) if tested else None,
     )
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _slices(tables: _Tables) -> pd.DataFrame:
+    photos = _photos(tables, REVIEWED)
+    held_out = photos[photos["split"] == "val"]
+    return find_slices(held_out, is_right(held_out))
 
 
 # Each decision makes another one of these; the tables below it are read once.

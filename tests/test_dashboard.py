@@ -12,7 +12,10 @@ from tests.conftest import make_photo
 from tests.handwritten import write_folds, write_run
 from tests.pages import open_page, plain, shown, texts, tiles
 
-PAGES = ("overview", "data", "training", "evaluation", "labels", "photos", "map", "compare", "predict", "submission")
+PAGES = (
+    "overview", "data", "training", "evaluation", "labels", "slices", "photos", "map", "compare", "predict",
+    "submission",
+)  # fmt: skip
 
 # What the overview links to.
 ERRORS = {"split": "val", "outcome": "wrong"}

@@ -9,6 +9,7 @@ from core.intervals import (
     percentile_interval,
     resampled_sums,
     share_interval,
+    unpaired_intervals,
     wilson_interval,
     wilson_intervals,
 )
@@ -149,3 +150,29 @@ def test_draws_of_a_mean_spread_as_its_standard_error_says() -> None:
     values = np.random.default_rng(0).normal(size=(400, 1))
     low, high = percentile_interval(resampled_sums(values, np.arange(400))[:, 0] / 400)
     assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.06)
+
+
+# --- differences of different photos ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("hits", "n", "other_hits", "other_n", "low", "high"),
+    [
+        # R. G. Newcombe, "Interval estimation for the difference between independent proportions", 1998, table II,
+        # method 10.
+        (56, 70, 48, 80, 0.0524, 0.3339),
+        (9, 10, 3, 10, 0.1705, 0.8090),
+        (10, 10, 0, 20, 0.6791, 1.0),
+        (0, 10, 0, 20, -0.1611, 0.2775),
+    ],
+)
+def test_the_interval_of_an_unpaired_difference_agrees_with_known_values(
+    hits: int, n: int, other_hits: int, other_n: int, low: float, high: float
+) -> None:
+    found = unpaired_intervals(hits, n, other_hits, other_n)
+    assert found == pytest.approx((low, high), abs=5e-5)
+
+
+def test_a_difference_from_nothing_can_be_anything_that_the_share_allows() -> None:
+    low, high = unpaired_intervals(10, 10, 0, 0)
+    assert low < 0 and high == 1

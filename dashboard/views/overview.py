@@ -1,5 +1,6 @@
 """How good is this run, and is it better than the one before?"""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from core import runs
+from core.checks import FAILED, PASSED, SKIPPED, State
 from core.comparison import Comparison, accuracy_difference, config_differences, option_text
+from core.doctor import Check, counts
 from core.errors import UserError
 from core.evaluation import ScoreKind, scores_by_kind
 from core.runs import Run, RunError
@@ -17,7 +20,7 @@ from dashboard.bars import show_bars
 from dashboard.charts import evaluation as charts
 from dashboard.filters import show_photos
 from dashboard.linked import choose_photos
-from dashboard.page import escaped, open_page, previous_run
+from dashboard.page import SECONDS_BETWEEN_LOOKS, escaped, open_page, previous_run, runs_dir_option
 from dashboard.scores import figure_text, interval_text, say_kind
 from dashboard.selection import EVERYTHING, Selection
 
@@ -174,6 +177,45 @@ def training_text(learnt: pd.DataFrame, highest: float) -> str:
     return f"{text}, not above the interval of those that it has not."
 
 
+def show_checks(run: Run) -> None:
+    """Whether what the run says can be computed anew from what it is made of, and each check by itself."""
+    checks = data.checks(run)
+    if checks is None:
+        st.fragment(wait_for_checks, run_every=SECONDS_BETWEEN_LOOKS)(run)
+        return
+    n = counts(checks)
+    with st.expander(badge(n), expanded=n[FAILED] > 0):
+        failed_first = sorted(checks, key=lambda check: check.state != FAILED)
+        st.markdown("  \n".join(map(check_text, failed_first)))
+        st.caption("Whether the photos are unchanged and the saved network says what the tables say is checked by:")
+        st.code(f"python -m core.doctor {shlex.quote(run.name)}{runs_dir_option()}", language="bash")
+
+
+def wait_for_checks(run: Run) -> None:
+    """Say that the run is being checked; once it has been, the page is drawn anew."""
+    if data.checks(run) is not None:
+        st.rerun()
+    with st.expander(":gray-badge[:material/hourglass_empty: Being checked ...]"):
+        st.caption("What the run says is computed anew from its tables.")
+
+
+def badge(n: Mapping[State, int]) -> str:
+    """The number of checks that hold, in the colour that it deserves."""
+    n_asked = n[PASSED] + n[FAILED]
+    skipped = f", {n[SKIPPED]} skipped" if n[SKIPPED] else ""
+    if n[FAILED]:
+        return f":red-badge[:material/gpp_bad: Checked: {n[FAILED]} of {n_asked} fail{skipped}]"
+    return f":green-badge[:material/verified: Checked: {n_asked} of {n_asked} hold{skipped}]"
+
+
+def check_text(check: Check) -> str:
+    """A check in words, with its sign."""
+    sign = {PASSED: ":material/check: passed", FAILED: ":red[:material/close: **failed**]"}.get(
+        check.state, f":material/remove: {check.state}"
+    )
+    return f"{sign}: {escaped(check.name)} ({escaped(check.detail)})"
+
+
 def facts(run: Run) -> str:
     """Where and how a run was trained, in one line."""
     weights, precision = run.info.get("weights"), run.info.get("precision")
@@ -202,6 +244,8 @@ def main() -> None:
     for line in other_scores(metrics):
         st.markdown(line)
     st.caption(escaped(f"{run.name} · {facts(run)}"))
+    # Filled at the end, so that checking begins once the rest of the page is there.
+    checked = st.container()
 
     validation = predictions[predictions["split"] == "val"]
     n_wrong = int((validation["true_label"] != validation["predicted_label"]).sum())
@@ -237,6 +281,9 @@ def main() -> None:
         st.markdown(config_text(run))
     if selection != EVERYTHING:  # The table of all photos takes longer to read than all of the above.
         show_photos(choose_photos(run))
+    if run.state != runs.RUNNING:
+        with checked:
+            show_checks(run)
 
 
 main()
