@@ -27,12 +27,13 @@ _TEST_FRACTION = 0.08
 _N_DIFFERENT = 5614
 
 
-def make_run(directory: Path, n_photos: int) -> Path:
+def make_run(directory: Path, n_photos: int, seed: int = 0) -> Path:
     """Write a run folder, unless it is there.
 
     Args:
         directory: Where to; its name is the run's.
         n_photos: Number of labelled photos; 8 % as many test photos come with them.
+        seed: Of the predictions; photos, labels and split are those of any other seed. A larger one is a later run.
     """
     if (directory / runs.RUN_FILE).is_file():
         return directory
@@ -40,20 +41,20 @@ def make_run(directory: Path, n_photos: int) -> Path:
     directory.mkdir(parents=True)
     n_test = int(_TEST_FRACTION * n_photos)
     data = _link_photos(WORK_DIR / f"names-{n_photos}", n_photos, n_test)
-    rng = np.random.default_rng(n_photos)
-    labels = rng.integers(0, len(DEFAULT_CLASS_NAMES), n_photos + n_test)
+    labels = np.random.default_rng(n_photos).integers(0, len(DEFAULT_CLASS_NAMES), n_photos + n_test)
+    rng = np.random.default_rng([n_photos, seed])
     probabilities = _draw_probabilities(rng, labels)
     samples = _samples(n_photos, n_test, labels)
     samples.to_csv(directory / runs.SAMPLES_FILE, index=False)
     pd.DataFrame(columns=list(runs.PROBLEM_COLUMNS)).to_csv(directory / runs.PROBLEMS_FILE, index=False)
-    _write_predictions(directory, samples, labels, probabilities, rng)
+    _write_predictions(directory, samples, labels, probabilities)
     embeddings = _draw_embeddings(rng, labels)
     np.save(directory / runs.EMBEDDINGS_FILE, embeddings)
     places = pd.DataFrame(pca(embeddings), columns=["x", "y"])
     places.insert(0, "image", samples["image"])
     places.to_csv(directory / runs.PROJECTION_FILE, index=False)
     _write_history(directory)
-    _write_info(directory, data)
+    _write_info(directory, data, seed)
     return directory
 
 
@@ -85,13 +86,23 @@ def _draw_embeddings(rng: np.random.Generator, labels: NDArray[np.int64]) -> NDA
 def _samples(n_photos: int, n_test: int, labels: NDArray[np.int64]) -> pd.DataFrame:
     names = [f"training/{n:06}.jpg" for n in range(n_photos)] + [f"test/{n:06}.jpg" for n in range(n_test)]
     folders = ["training"] * n_photos + ["test"] * n_test
-    known = pd.Series(labels, dtype="Int64").where(np.arange(len(labels)) < n_photos)
+    numbers = np.arange(len(names))
+    known = pd.Series(labels, dtype="Int64").where(numbers < n_photos)
+    pixels = np.random.default_rng(n_photos).random((3, len(names)))
     return pd.DataFrame(
         {
             "image": names, "folder": folders, "label": known, "width": SIZE[0], "height": SIZE[1], "bytes": 60_000,
-            "sha256": [f"{n:064x}" for n in range(len(names))],
+            "sha256": [f"{n:064x}" for n in numbers], "original_label": known,
+            "group": [f"{n:064x}" for n in _groups(len(names))],
+            "brightness": pixels[0], "contrast": 0.5 * pixels[1], "sharpness": 1000 * pixels[2],
         }
     )  # fmt: skip
+
+
+def _groups(n: int) -> NDArray[np.int64]:
+    """The group of each photo: one of ten is nearly the same as the one before it."""
+    numbers = np.arange(n)
+    return numbers - (numbers % 10 == 1)
 
 
 def _write_predictions(
@@ -99,11 +110,11 @@ def _write_predictions(
     samples: pd.DataFrame,
     labels: NDArray[np.int64],
     probabilities: NDArray[np.float32],
-    rng: np.random.Generator,
 ) -> None:
     is_training = (samples["folder"] == "training").to_numpy()
     n = int(is_training.sum())
-    splits = np.where(rng.random(n) < _VALIDATION_FRACTION, "val", "train").tolist()
+    is_held_out = np.random.default_rng(n).random(n)[_groups(n)] < _VALIDATION_FRACTION
+    splits = np.where(is_held_out, "val", "train").tolist()
     images = samples["image"].to_numpy()
     table = evaluation.predictions_table(images[:n].tolist(), splits, labels[:n], probabilities[:n])
     table.to_csv(directory / runs.PREDICTIONS_FILE, index=False)
@@ -130,11 +141,12 @@ def _write_history(directory: Path) -> None:
     history.to_csv(directory / runs.HISTORY_FILE, index=False)
 
 
-def _write_info(directory: Path, data: Path) -> None:
+def _write_info(directory: Path, data: Path, seed: int) -> None:
+    created = f"2026-01-02T03:{seed:02}:05.000+00:00"
     info = {
         "format_version": runs.FORMAT_VERSION, "name": directory.name, "state": runs.FINISHED,
-        "created": "2026-01-02T03:04:05.000+00:00", "updated": "2026-01-02T03:04:05.000+00:00",
-        "config": {"data": str(data), "name": directory.name, "resize": "squash"},
+        "created": created, "updated": created,
+        "config": {"data": str(data), "name": directory.name, "resize": "squash", "seed": seed},
         "class_names": list(DEFAULT_CLASS_NAMES), "notices": ["Predictions of this run are drawn at random."],
         "stage_seconds": {},
     }  # fmt: skip

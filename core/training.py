@@ -30,8 +30,9 @@ from numpy.typing import NDArray
 from core import runs
 from core.cache import Features, cache_size, default_cache_dir, require_cache, shrink, size_text
 from core.config import TrainConfig
-from core.dataset import TRAINING_DIR, Dataset, Listing, check_photos, count_by_kind, open_sizes, require_trainable
+from core.dataset import TRAINING_DIR, Dataset, Listing, check_photos, count_by_kind, require_trainable
 from core.errors import UserError
+from core.facts import open_facts
 from core.features import FrozenBase, Photo, Photos, batch_size_for
 from core.fitting import Examples, History, Schedule, fit, predict, predict_and_embed, refit
 from core.images import Resize
@@ -271,8 +272,8 @@ def _cache_folder(job: _Job) -> Iterator[Path]:
 
 
 def _read_dataset(job: _Job, listing: Listing, cache: Path) -> Dataset:
-    with open_sizes(cache) as sizes, job.stage("photos", len(listing.photos), "photos") as advance:
-        return check_photos(listing, advance, sizes)
+    with open_facts(cache) as facts, job.stage("photos", len(listing.photos), "photos") as advance:
+        return check_photos(listing, advance, facts)
 
 
 def _reviewed(job: _Job, dataset: Dataset) -> tuple[Dataset, NDArray[np.bool_]]:

@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 
 from core import comparison as core_comparison
 from core import ranking as core_ranking
+from core import reviews as core_reviews
 from core import runs
 from core import submission as core_submission
 from core.cache import default_cache_dir
 from core.calibration import cross_fitted, second_half
 from core.comparison import Comparison, PairedFigure
 from core.config import default_runs_dir
-from core.dataset import TEST_DIR
+from core.dataset import TEST_DIR, TRAINING_LABELS_FILE, label_values
 from core.errors import UserError
 from core.evaluation import probability_columns
 from core.explain import Explainer, Explanation
@@ -37,7 +38,7 @@ from core.neighbours import normalised, own_nearest_distances, unlike_threshold
 from core.predict import Classifier, load_classifier
 from core.projection import tsne
 from core.quality import PhotoQuality, photo_quality
-from core.reviews import Decision, Review, ReviewLog, append_reviews, current_decisions, read_reviews
+from core.reviews import Decision, Followed, Review, ReviewLog, append_reviews, current_decisions, read_reviews
 from core.runs import BrokenRun, Run, RunError
 from core.thumbnails import thumbnails
 from dashboard.history import Summary, summary
@@ -69,12 +70,12 @@ def history_summary(run: Run) -> Summary | None:
 
 
 def samples(run: Run) -> pd.DataFrame:
-    """The photos of a run; see `core.runs.read_samples`."""
+    """The photos of a run; see `core.runs.read_samples`. Shared: not to be changed."""
     return _samples(_stamp(run.path / runs.SAMPLES_FILE))
 
 
 def problems(run: Run) -> pd.DataFrame:
-    """What was wrong with a run's photos; see `core.runs.read_problems`."""
+    """What was wrong with a run's photos; see `core.runs.read_problems`. Shared: not to be changed."""
     return _problems(_stamp(run.path / runs.PROBLEMS_FILE))
 
 
@@ -84,7 +85,7 @@ def history(run: Run) -> pd.DataFrame:
 
 
 def predictions(run: Run) -> pd.DataFrame:
-    """A run's predictions of labelled photos; see `core.runs.read_predictions`."""
+    """A run's predictions of labelled photos; see `core.runs.read_predictions`. Shared: not to be changed."""
     return _predictions(_stamp(run.path / runs.PREDICTIONS_FILE), len(run.class_names))
 
 
@@ -110,7 +111,7 @@ def calibrated_held_out(run: Run) -> pd.DataFrame:
 
 
 def test_predictions(run: Run) -> pd.DataFrame:
-    """A run's predictions of test photos; see `core.runs.read_test_predictions`."""
+    """A run's predictions of test photos; see `core.runs.read_test_predictions`. Shared: not to be changed."""
     return _test_predictions(_stamp(run.path / runs.TEST_PREDICTIONS_FILE), len(run.class_names))
 
 
@@ -189,6 +190,23 @@ def add_reviews(run: Run, reviews: Sequence[Review]) -> None:
     known = {review.id for review in _reviews(_log_stamp(run)).log.reviews}
     if fresh := [review for review in reviews if review.id not in known]:
         append_reviews(reviews_path(run), fresh)
+
+
+def followed(run: Run) -> Followed:
+    """What reviews changed in the photos that a run was trained with; see `core.reviews.followed`."""
+    return _followed(_stamp(run.path / runs.SAMPLES_FILE), _stamp(run.path / runs.PROBLEMS_FILE))
+
+
+def dataset_labels(run: Run) -> Mapping[str, Sequence[object]]:
+    """What the label file of a run's dataset says by now; empty where there is none that could be read."""
+    path = run.dataset_dir / TRAINING_LABELS_FILE
+    return _label_values(_stamp(path)) if path.is_file() else {}
+
+
+def reviewable(run: Run) -> pd.DataFrame:
+    """The photos of a run and those that it left out because a review said so; see `core.reviews.with_excluded`."""
+    contents = reviews(run).contents
+    return core_reviews.with_excluded(samples(run), problems(run), contents, dataset_labels(run), run.class_names)
 
 
 def photo_path(run: Run, image: str) -> Path:
@@ -357,12 +375,13 @@ def _history_summary(stamp: Stamp) -> Summary:
     return summary(runs.read_history(Path(stamp[0])))
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
+# Tables of photos are resources and no data: they are not copied for every look at them.
+@st.cache_resource(show_spinner=False, max_entries=32)
 def _samples(stamp: Stamp) -> pd.DataFrame:
     return runs.read_samples(Path(stamp[0]))
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
+@st.cache_resource(show_spinner=False, max_entries=32)
 def _problems(stamp: Stamp) -> pd.DataFrame:
     return runs.read_problems(Path(stamp[0]))
 
@@ -372,7 +391,7 @@ def _history(stamp: Stamp) -> pd.DataFrame:
     return runs.read_history(Path(stamp[0]))
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
+@st.cache_resource(show_spinner=False, max_entries=32)
 def _predictions(stamp: Stamp, n_classes: int) -> pd.DataFrame:
     return runs.read_predictions(Path(stamp[0]), n_classes)
 
@@ -395,7 +414,7 @@ def _calibrated_held_out(predictions: Stamp, samples: Stamp, metrics: Stamp, n_c
     return pd.DataFrame({"confidence": confidence, "is_right": is_right, "group": groups})
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
+@st.cache_resource(show_spinner=False, max_entries=32)
 def _test_predictions(stamp: Stamp, n_classes: int) -> pd.DataFrame:
     return runs.read_test_predictions(Path(stamp[0]), n_classes)
 
@@ -417,6 +436,19 @@ def _metrics(stamp: Stamp) -> dict[str, Any]:
     return runs.read_metrics(Path(stamp[0]))
 
 
+@st.cache_data(show_spinner=False, max_entries=32)
+def _followed(samples: Stamp, problems: Stamp) -> Followed:
+    return core_reviews.followed(runs.read_samples(Path(samples[0])), runs.read_problems(Path(problems[0])))
+
+
+@lru_cache(4)
+def _label_values(stamp: Stamp) -> Mapping[str, Sequence[object]]:
+    try:
+        return label_values(Path(stamp[0]))
+    except UserError:
+        return {}
+
+
 class _Tables(NamedTuple):
     """What tells a run's photos."""
 
@@ -427,7 +459,6 @@ class _Tables(NamedTuple):
     n_classes: int
 
 
-# A resource and no data: the table is not copied for every look at it.
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _photos(tables: _Tables, labels: str) -> pd.DataFrame:
     if labels == ORIGINAL:

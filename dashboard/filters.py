@@ -13,7 +13,18 @@ from dashboard.gallery import DEFAULT_ROWS, DEFAULT_TILES, ROWS, TILES, show_gal
 from dashboard.linked import Chosen
 from dashboard.page import escaped
 from dashboard.photo import show_opened
-from dashboard.selection import EVERYTHING, ORDERS, OUTCOMES, SPLIT_WORDS, Order, Selection, chips, matches
+from dashboard.selection import (
+    EVERYTHING,
+    ORDERS,
+    OUTCOMES,
+    REVIEW_WORDS,
+    REVIEWS,
+    SPLIT_WORDS,
+    Order,
+    Selection,
+    chips,
+    matches,
+)
 from dashboard.tables import for_spreadsheet
 
 # No class can be called that.
@@ -90,6 +101,7 @@ def _show_filters(view: Chosen) -> None:
     if folds:
         _choose(view, "fold", "Fold", folds, str)
     _choose(view, "outcome", "Prediction", OUTCOMES, str)
+    _choose(view, "review", "Review", REVIEWS, lambda review: REVIEW_WORDS.get(review, review))
     for field, label in (("true", "True class"), ("predicted", "Predicted class")):
         _choose(view, field, label, view.run.class_names, _counted(view, field))
     bounds = selection.confidence or (0.0, 1.0)

@@ -1,6 +1,6 @@
 """How good is this run, and is it better than the one before?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,13 @@ from core.errors import UserError
 from core.evaluation import ScoreKind, scores_by_kind
 from core.runs import Run, RunError
 from dashboard import address, data
+from dashboard.bars import show_bars
 from dashboard.charts import evaluation as charts
 from dashboard.filters import show_photos
-from dashboard.linked import choose_photos, show_chart
+from dashboard.linked import choose_photos
 from dashboard.page import escaped, open_page, previous_run
 from dashboard.scores import figure_text, interval_text, say_kind
-from dashboard.selection import Selection
+from dashboard.selection import EVERYTHING, Selection
 
 HOW_TO_READ = (
     "Figures of photos that the network did not learn from, with 95 % intervals, the most honest ones first. Click a "
@@ -127,18 +128,28 @@ def compare(run: Run, before: Before) -> None:
     if changed.empty:
         st.caption("Both runs were configured alike.")
     else:
-        st.dataframe(changed)
+        st.markdown(changes_text(changed))
     st.page_link(
         "views/compare.py", label="Compare the two photo by photo", icon=":material/compare_arrows:",
         query_params=address.link_params(**{"with": before.run.name}),
     )  # fmt: skip
 
 
-def config_table(run: Run) -> pd.DataFrame:
+def changes_text(changed: pd.DataFrame) -> str:
+    """The options in which runs differ; see `core.comparison.config_differences`."""
+    return markdown_table(["option", *changed.columns], list(changed.itertuples(name=None)))
+
+
+def config_text(run: Run) -> str:
     """Every option of a run."""
-    return pd.DataFrame(
-        [(name, option_text(value)) for name, value in run.info["config"].items()], columns=["option", "value"]
-    )
+    options = [(name, option_text(value)) for name, value in run.info["config"].items()]
+    return markdown_table(["option", "value"], options)
+
+
+def markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table as text: for Streamlit's tables a browser loads 1.5 MB of script, and this is the first page."""
+    lines = [list(map(escaped, titles)), ["---"] * len(titles), *(list(map(escaped, row)) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def learnt_photos(run: Run, predictions: pd.DataFrame) -> pd.DataFrame:
@@ -194,12 +205,12 @@ def main() -> None:
 
     validation = predictions[predictions["split"] == "val"]
     n_wrong = int((validation["true_label"] != validation["predicted_label"]).sum())
-    view = choose_photos(run)
+    selection, _ = address.selection()
     left, right = st.columns(2)
     with left:
         st.subheader("How many of each class were found", anchor=False)
-        figure = charts.class_recall(metrics["classes"], view.selection.true)
-        show_chart(figure, "recall", alt="Bars of the recall of each class with 95 % intervals")
+        bars = charts.class_recall(metrics["classes"], selection.true)
+        show_bars(bars, "recall", alt="Bars of the recall of each class with 95 % intervals")
     with right:
         st.subheader("What to do next", anchor=False)
         st.page_link(
@@ -223,9 +234,9 @@ def main() -> None:
     elif before is not None:
         st.caption(escaped(str(before)))
     with st.expander("Configuration"):
-        st.dataframe(config_table(run), hide_index=True)
-    if view.selection != Selection():
-        show_photos(view)
+        st.markdown(config_text(run))
+    if selection != EVERYTHING:  # The table of all photos takes longer to read than all of the above.
+        show_photos(choose_photos(run))
 
 
 main()
