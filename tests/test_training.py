@@ -142,7 +142,9 @@ def test_the_confusion_matrix_counts_the_validation_rows(trained_run: Run) -> No
 def test_every_metric_is_recomputable_from_the_predictions(trained_run: Run) -> None:
     metrics = read_json(trained_run.path / "metrics.json")
     del metrics["test"]
-    assert metrics == json.loads(json.dumps(summarise(validation(trained_run), trained_run.class_names)))
+    samples = read_samples(trained_run.path / "samples.csv").set_index("image")
+    groups = samples["group"][validation(trained_run)["image"]].tolist()
+    assert metrics == json.loads(json.dumps(summarise(validation(trained_run), trained_run.class_names, groups)))
 
 
 def test_known_test_labels_give_the_test_photos_scores(trained_run: Run) -> None:

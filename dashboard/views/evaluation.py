@@ -53,7 +53,8 @@ def per_class_table(classes: list[dict[str, Any]]) -> pd.DataFrame:
     """Precision, recall and F1 of each class with their 95 % intervals, for reading."""
 
     def text(scores: dict[str, Any], key: str) -> str:
-        return f"{scores[key]:.1%} ({interval_text(scores[f'{key}_interval'], '{:.0%}')})"
+        low, high = scores[f"{key}_interval"]
+        return f"{scores[key]:.1%} ({100 * low:.0f} to {100 * high:.0f})"
 
     columns = {"precision": "precision (95 %)", "recall": "recall (95 %)", "f1": "F1 (95 %)"}
     return pd.DataFrame(

@@ -89,16 +89,16 @@ def show_table(ranked: pd.DataFrame, class_names: tuple[str, ...]) -> None:
         table = table.drop(columns="suspected")
 
     def open_photo(state: Any) -> None:
-        rows = state["selection"]["rows"]
+        selection = state["selection"]
+        rows = [*(cell[0] for cell in selection["cells"]), *selection["rows"]]
         address.go(photo=images[rows[0]] if rows and rows[0] < len(images) else None)
 
-    bound = address.bound(
-        "label-issues", {"selection": {"rows": [images.index(asked)] if asked in images else []}}, open_photo
-    )
+    picked = {"rows": [images.index(asked)] if asked in images else [], "columns": [], "cells": []}
+    bound = address.bound("label-issues", {"selection": picked}, open_photo)
     st.dataframe(
         table.assign(**{"self-confidence": 100 * table["self-confidence"]}), hide_index=True,
         height="auto" if len(table) <= 8 else 320, key=bound["key"], on_select=bound["on_change"],
-        selection_mode="single-row", alt="Photos with their label, the suggested one and its self-confidence",
+        selection_mode=("single-row", "single-cell"), alt="Photos with their label and the suggested one",
         column_config={
             "photo": st.column_config.TextColumn(pinned=True),
             "self-confidence": st.column_config.ProgressColumn(
