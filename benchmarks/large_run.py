@@ -19,6 +19,7 @@ from benchmarks.dataset import SIZE, make_dataset
 from benchmarks.measure import WORK_DIR
 from core import evaluation, runs
 from core.config import DEFAULT_CLASS_NAMES
+from core.dataset import TRAINING_LABELS_FILE
 from core.projection import pca
 
 _N_DIMENSIONS = 512
@@ -40,14 +41,14 @@ def make_run(directory: Path, n_photos: int, seed: int = 0) -> Path:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     n_test = int(_TEST_FRACTION * n_photos)
-    data = _link_photos(WORK_DIR / f"names-{n_photos}", n_photos, n_test)
-    labels = np.random.default_rng(n_photos).integers(0, len(DEFAULT_CLASS_NAMES), n_photos + n_test)
-    rng = np.random.default_rng([n_photos, seed])
-    probabilities = _draw_probabilities(rng, labels)
-    samples = _samples(n_photos, n_test, labels)
+    rng = np.random.default_rng(n_photos)
+    labels = rng.integers(0, len(DEFAULT_CLASS_NAMES), n_photos + n_test)
+    data = _link_photos(WORK_DIR / f"names-{n_photos}", labels[:n_photos].tolist(), n_test)
+    probabilities = _draw_probabilities(np.random.default_rng([n_photos, seed]), labels)
+    samples = _samples(rng, n_photos, n_test, labels)
     samples.to_csv(directory / runs.SAMPLES_FILE, index=False)
     pd.DataFrame(columns=list(runs.PROBLEM_COLUMNS)).to_csv(directory / runs.PROBLEMS_FILE, index=False)
-    _write_predictions(directory, samples, labels, probabilities)
+    _write_predictions(directory, samples, labels, probabilities, rng)
     embeddings = _draw_embeddings(rng, labels)
     np.save(directory / runs.EMBEDDINGS_FILE, embeddings)
     places = pd.DataFrame(pca(embeddings), columns=["x", "y"])
@@ -58,15 +59,17 @@ def make_run(directory: Path, n_photos: int, seed: int = 0) -> Path:
     return directory
 
 
-def _link_photos(directory: Path, n_photos: int, n_test: int) -> Path:
+def _link_photos(directory: Path, labels: list[int], n_test: int) -> Path:
     source = make_dataset(WORK_DIR / f"photos-{_N_DIFFERENT}", _N_DIFFERENT)
     photos = sorted((source / "training").iterdir())
-    for folder, n in (("training", n_photos), ("test", n_test)):
+    for folder, n in (("training", len(labels)), ("test", n_test)):
         (directory / folder).mkdir(parents=True, exist_ok=True)
         for number in range(n):
             name = directory / folder / f"{number:06}.jpg"
             if not name.exists():
                 os.link(photos[number % len(photos)], name)
+    by_name = {f"{number:06}.jpg": label for number, label in enumerate(labels)}
+    (directory / TRAINING_LABELS_FILE).write_text(json.dumps(by_name), encoding="utf-8")
     return directory
 
 
@@ -83,26 +86,19 @@ def _draw_embeddings(rng: np.random.Generator, labels: NDArray[np.int64]) -> NDA
     return (centres[labels] + noise).astype(np.float16)
 
 
-def _samples(n_photos: int, n_test: int, labels: NDArray[np.int64]) -> pd.DataFrame:
+def _samples(rng: np.random.Generator, n_photos: int, n_test: int, labels: NDArray[np.int64]) -> pd.DataFrame:
     names = [f"training/{n:06}.jpg" for n in range(n_photos)] + [f"test/{n:06}.jpg" for n in range(n_test)]
     folders = ["training"] * n_photos + ["test"] * n_test
-    numbers = np.arange(len(names))
-    known = pd.Series(labels, dtype="Int64").where(numbers < n_photos)
-    pixels = np.random.default_rng(n_photos).random((3, len(names)))
+    n = len(names)
+    known = pd.Series(labels, dtype="Int64").where(np.arange(n) < n_photos)
     return pd.DataFrame(
         {
             "image": names, "folder": folders, "label": known, "width": SIZE[0], "height": SIZE[1], "bytes": 60_000,
-            "sha256": [f"{n:064x}" for n in numbers], "original_label": known,
-            "group": [f"{n:064x}" for n in _groups(len(names))],
-            "brightness": pixels[0], "contrast": 0.5 * pixels[1], "sharpness": 1000 * pixels[2],
+            "sha256": [f"{n:064x}" for n in range(n)], "original_label": known,
+            "group": [f"{n:016x}" for n in rng.integers(0, 3 * n, n)], "brightness": rng.beta(5, 5, n),
+            "contrast": rng.beta(5, 20, n), "sharpness": rng.lognormal(6, 1, n),
         }
     )  # fmt: skip
-
-
-def _groups(n: int) -> NDArray[np.int64]:
-    """The group of each photo: one of ten is nearly the same as the one before it."""
-    numbers = np.arange(n)
-    return numbers - (numbers % 10 == 1)
 
 
 def _write_predictions(
@@ -110,11 +106,12 @@ def _write_predictions(
     samples: pd.DataFrame,
     labels: NDArray[np.int64],
     probabilities: NDArray[np.float32],
+    rng: np.random.Generator,
 ) -> None:
     is_training = (samples["folder"] == "training").to_numpy()
     n = int(is_training.sum())
-    is_held_out = np.random.default_rng(n).random(n)[_groups(n)] < _VALIDATION_FRACTION
-    splits = np.where(is_held_out, "val", "train").tolist()
+    groups, group_of = np.unique(samples["group"].to_numpy()[:n], return_inverse=True)
+    splits = np.where((rng.random(len(groups)) < _VALIDATION_FRACTION)[group_of], "val", "train").tolist()
     images = samples["image"].to_numpy()
     table = evaluation.predictions_table(images[:n].tolist(), splits, labels[:n], probabilities[:n])
     table.to_csv(directory / runs.PREDICTIONS_FILE, index=False)
