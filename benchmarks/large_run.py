@@ -41,14 +41,14 @@ def make_run(directory: Path, n_photos: int, seed: int = 0) -> Path:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     n_test = int(_TEST_FRACTION * n_photos)
-    labels = np.random.default_rng(n_photos).integers(0, len(DEFAULT_CLASS_NAMES), n_photos + n_test)
+    rng = np.random.default_rng(n_photos)
+    labels = rng.integers(0, len(DEFAULT_CLASS_NAMES), n_photos + n_test)
     data = _link_photos(WORK_DIR / f"names-{n_photos}", labels[:n_photos].tolist(), n_test)
-    rng = np.random.default_rng([n_photos, seed])
-    probabilities = _draw_probabilities(rng, labels)
-    samples = _samples(n_photos, n_test, labels)
+    probabilities = _draw_probabilities(np.random.default_rng([n_photos, seed]), labels)
+    samples = _samples(rng, n_photos, n_test, labels)
     samples.to_csv(directory / runs.SAMPLES_FILE, index=False)
     pd.DataFrame(columns=list(runs.PROBLEM_COLUMNS)).to_csv(directory / runs.PROBLEMS_FILE, index=False)
-    _write_predictions(directory, samples, labels, probabilities)
+    _write_predictions(directory, samples, labels, probabilities, rng)
     embeddings = _draw_embeddings(rng, labels)
     np.save(directory / runs.EMBEDDINGS_FILE, embeddings)
     places = pd.DataFrame(pca(embeddings), columns=["x", "y"])
@@ -86,26 +86,19 @@ def _draw_embeddings(rng: np.random.Generator, labels: NDArray[np.int64]) -> NDA
     return (centres[labels] + noise).astype(np.float16)
 
 
-def _samples(n_photos: int, n_test: int, labels: NDArray[np.int64]) -> pd.DataFrame:
+def _samples(rng: np.random.Generator, n_photos: int, n_test: int, labels: NDArray[np.int64]) -> pd.DataFrame:
     names = [f"training/{n:06}.jpg" for n in range(n_photos)] + [f"test/{n:06}.jpg" for n in range(n_test)]
     folders = ["training"] * n_photos + ["test"] * n_test
-    numbers = np.arange(len(names))
-    known = pd.Series(labels, dtype="Int64").where(numbers < n_photos)
-    pixels = np.random.default_rng(n_photos).random((3, len(names)))
+    n = len(names)
+    known = pd.Series(labels, dtype="Int64").where(np.arange(n) < n_photos)
     return pd.DataFrame(
         {
             "image": names, "folder": folders, "label": known, "width": SIZE[0], "height": SIZE[1], "bytes": 60_000,
-            "sha256": [f"{n:064x}" for n in numbers], "original_label": known,
-            "group": [f"{n:064x}" for n in _groups(len(names))],
-            "brightness": pixels[0], "contrast": 0.5 * pixels[1], "sharpness": 1000 * pixels[2],
+            "sha256": [f"{n:064x}" for n in range(n)], "original_label": known,
+            "group": [f"{n:016x}" for n in rng.integers(0, 3 * n, n)], "brightness": rng.beta(5, 5, n),
+            "contrast": rng.beta(5, 20, n), "sharpness": rng.lognormal(6, 1, n),
         }
     )  # fmt: skip
-
-
-def _groups(n: int) -> NDArray[np.int64]:
-    """The group of each photo: one of ten is nearly the same as the one before it."""
-    numbers = np.arange(n)
-    return numbers - (numbers % 10 == 1)
 
 
 def _write_predictions(
@@ -113,27 +106,22 @@ def _write_predictions(
     samples: pd.DataFrame,
     labels: NDArray[np.int64],
     probabilities: NDArray[np.float32],
+    rng: np.random.Generator,
 ) -> None:
     is_training = (samples["folder"] == "training").to_numpy()
     n = int(is_training.sum())
-    is_held_out = np.random.default_rng(n).random(n)[_groups(n)] < _VALIDATION_FRACTION
-    splits = np.where(is_held_out, "val", "train").tolist()
+    groups, group_of = np.unique(samples["group"].to_numpy()[:n], return_inverse=True)
+    splits = np.where((rng.random(len(groups)) < _VALIDATION_FRACTION)[group_of], "val", "train").tolist()
     images = samples["image"].to_numpy()
     table = evaluation.predictions_table(images[:n].tolist(), splits, labels[:n], probabilities[:n])
     table.to_csv(directory / runs.PREDICTIONS_FILE, index=False)
     tested = evaluation.probability_table(probabilities[n:])
     tested.insert(0, "image", images[n:])
     tested.to_csv(directory / runs.TEST_PREDICTIONS_FILE, index=False)
-    ids = tested["image"].str.rsplit("/", n=1).str[-1]
-    submission = pd.DataFrame({"Id": ids, "Category": tested["predicted_label"]})
+    names = tested["image"].str.rsplit("/", n=1).str[-1]
+    submission = pd.DataFrame({"Id": names, "Category": tested["predicted_label"]})
     submission.to_csv(directory / runs.SUBMISSION_FILE, index=False)
-    held_out = table[table["split"] == "val"]
-    matrix = evaluation.confusion_matrix(held_out["true_label"], held_out["predicted_label"], len(DEFAULT_CLASS_NAMES))
-    names = list(DEFAULT_CLASS_NAMES)
-    named = pd.DataFrame(matrix, index=pd.Index(names, name=runs.MATRIX_CORNER), columns=names)
-    named.to_csv(directory / runs.CONFUSION_MATRIX_FILE)
-    groups = samples.set_index("image")["group"][held_out["image"]].tolist()
-    metrics = evaluation.summarise(held_out, DEFAULT_CLASS_NAMES, groups)
+    metrics = evaluation.summarise(table[table["split"] == "val"], DEFAULT_CLASS_NAMES)
     (directory / runs.METRICS_FILE).write_text(json.dumps(metrics), encoding="utf-8")
 
 
