@@ -148,7 +148,7 @@ def _print_row(kind: str, cells: Sequence[str]) -> None:
 
 def _show(names: Sequence[str], distances: Sequence[NDArray[np.uint16]], limit: int) -> None:
     for row, found in enumerate(distances):
-        for column in np.flatnonzero(found <= limit) if limit else ():
+        for column in np.flatnonzero(found <= limit).tolist() if limit else ():
             print(f"  {found[column]:3} {names[row]} {names[row + 1 + column]}")
 
 
