@@ -28,12 +28,13 @@ _TEST_FRACTION = 0.08
 _N_DIFFERENT = 5614
 
 
-def make_run(directory: Path, n_photos: int) -> Path:
+def make_run(directory: Path, n_photos: int, seed: int = 0) -> Path:
     """Write a run folder, unless it is there.
 
     Args:
         directory: Where to; its name is the run's.
         n_photos: Number of labelled photos; 8 % as many test photos come with them.
+        seed: Of the predictions; photos, labels and split are those of any other seed. A larger one is a later run.
     """
     if (directory / runs.RUN_FILE).is_file():
         return directory
@@ -43,7 +44,7 @@ def make_run(directory: Path, n_photos: int) -> Path:
     rng = np.random.default_rng(n_photos)
     labels = rng.integers(0, len(DEFAULT_CLASS_NAMES), n_photos + n_test)
     data = _link_photos(WORK_DIR / f"names-{n_photos}", labels[:n_photos].tolist(), n_test)
-    probabilities = _draw_probabilities(rng, labels)
+    probabilities = _draw_probabilities(np.random.default_rng([n_photos, seed]), labels)
     samples = _samples(rng, n_photos, n_test, labels)
     samples.to_csv(directory / runs.SAMPLES_FILE, index=False)
     pd.DataFrame(columns=list(runs.PROBLEM_COLUMNS)).to_csv(directory / runs.PROBLEMS_FILE, index=False)
@@ -54,7 +55,7 @@ def make_run(directory: Path, n_photos: int) -> Path:
     places.insert(0, "image", samples["image"])
     places.to_csv(directory / runs.PROJECTION_FILE, index=False)
     _write_history(directory)
-    _write_info(directory, data)
+    _write_info(directory, data, seed)
     return directory
 
 
@@ -117,15 +118,16 @@ def _write_predictions(
     tested = evaluation.probability_table(probabilities[n:])
     tested.insert(0, "image", images[n:])
     tested.to_csv(directory / runs.TEST_PREDICTIONS_FILE, index=False)
-    ids = tested["image"].str.rsplit("/", n=1).str[-1]
-    submission = pd.DataFrame({"Id": ids, "Category": tested["predicted_label"]})
+    names = tested["image"].str.rsplit("/", n=1).str[-1]
+    submission = pd.DataFrame({"Id": names, "Category": tested["predicted_label"]})
     submission.to_csv(directory / runs.SUBMISSION_FILE, index=False)
     held_out = table[table["split"] == "val"]
     matrix = evaluation.confusion_matrix(held_out["true_label"], held_out["predicted_label"], len(DEFAULT_CLASS_NAMES))
-    names = list(DEFAULT_CLASS_NAMES)
-    named = pd.DataFrame(matrix, index=pd.Index(names, name=runs.MATRIX_CORNER), columns=names)
+    classes = list(DEFAULT_CLASS_NAMES)
+    named = pd.DataFrame(matrix, index=pd.Index(classes, name=runs.MATRIX_CORNER), columns=classes)
     named.to_csv(directory / runs.CONFUSION_MATRIX_FILE)
-    metrics = evaluation.summarise(held_out, DEFAULT_CLASS_NAMES)
+    groups = samples.set_index("image")["group"][held_out["image"]].tolist()
+    metrics = evaluation.summarise(held_out, DEFAULT_CLASS_NAMES, groups)
     (directory / runs.METRICS_FILE).write_text(json.dumps(metrics), encoding="utf-8")
 
 
@@ -142,11 +144,12 @@ def _write_history(directory: Path) -> None:
     history.to_csv(directory / runs.HISTORY_FILE, index=False)
 
 
-def _write_info(directory: Path, data: Path) -> None:
+def _write_info(directory: Path, data: Path, seed: int) -> None:
+    created = f"2026-01-02T03:{seed:02}:05.000+00:00"
     info = {
         "format_version": runs.FORMAT_VERSION, "name": directory.name, "state": runs.FINISHED,
-        "created": "2026-01-02T03:04:05.000+00:00", "updated": "2026-01-02T03:04:05.000+00:00",
-        "config": {"data": str(data), "name": directory.name, "resize": "squash"},
+        "created": created, "updated": created,
+        "config": {"data": str(data), "name": directory.name, "resize": "squash", "seed": seed},
         "class_names": list(DEFAULT_CLASS_NAMES), "notices": ["Predictions of this run are drawn at random."],
         "stage_seconds": {},
     }  # fmt: skip

@@ -36,10 +36,10 @@ from core.dataset import (
     check_photos,
     count_by_kind,
     fingerprint,
-    open_sizes,
     require_trainable,
 )
 from core.errors import UserError
+from core.facts import open_facts
 from core.features import FrozenBase, Photo, Photos, batch_size_for
 from core.fitting import Examples, History, Schedule, fit, predict, predict_and_embed, refit
 from core.images import Resize
@@ -229,7 +229,7 @@ def _train_into(job: _Job, listing: Listing, base: keras.Model, precision: Preci
         metrics = write_results(run, dataset, _sides(parts), predicted)
     if precision.name != "float32":
         _compare(job, model, samples.photos, probabilities, precision)
-    report_result(metrics, job.report, is_out_of_fold=bool(config.folds))
+    report_result(metrics, job.report)
 
 
 def _predict(job: _Job, dataset: Dataset, fitted: _Fitted) -> NDArray[np.float32]:
@@ -279,8 +279,8 @@ def _cache_folder(job: _Job) -> Iterator[Path]:
 
 
 def _read_dataset(job: _Job, listing: Listing, cache: Path) -> Dataset:
-    with open_sizes(cache) as sizes, job.stage("photos", len(listing.photos), "photos") as advance:
-        return check_photos(listing, advance, sizes)
+    with open_facts(cache) as facts, job.stage("photos", len(listing.photos), "photos") as advance:
+        return check_photos(listing, advance, facts)
 
 
 def _reviewed(job: _Job, dataset: Dataset) -> tuple[Dataset, NDArray[np.bool_]]:

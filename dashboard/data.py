@@ -23,21 +23,25 @@ from numpy.typing import NDArray
 
 from core import comparison as core_comparison
 from core import ranking as core_ranking
+from core import reviews as core_reviews
 from core import runs
 from core import submission as core_submission
 from core.cache import default_cache_dir
+from core.calibration import cross_fitted, second_half
 from core.comparison import Comparison, PairedFigure
 from core.config import default_runs_dir
-from core.dataset import TEST_DIR, TEST_LABELS_FILE, TRAINING_DIR, TRAINING_LABELS_FILE
+from core.dataset import TEST_DIR, TEST_LABELS_FILE, TRAINING_DIR, TRAINING_LABELS_FILE, label_values
 from core.doctor import Check, quick_checks
 from core.errors import UserError
+from core.evaluation import probability_columns
 from core.explain import Explainer, Explanation
 from core.images import PHOTO_SUFFIXES, PhotoError, open_photo, read_photo, thumbnail
+from core.intervals import Interval
 from core.neighbours import normalised, own_nearest_distances, unlike_threshold
 from core.predict import Classifier, load_classifier
 from core.projection import tsne
 from core.quality import PhotoQuality, photo_quality
-from core.reviews import Decision, Review, ReviewLog, append_reviews, current_decisions, read_reviews
+from core.reviews import Decision, Followed, Review, ReviewLog, append_reviews, current_decisions, read_reviews
 from core.runs import BrokenRun, Run, RunError
 from core.slices import find_slices
 from core.thumbnails import thumbnails
@@ -74,12 +78,12 @@ def history_summary(run: Run) -> Summary | None:
 
 
 def samples(run: Run) -> pd.DataFrame:
-    """The photos of a run; see `core.runs.read_samples`."""
+    """The photos of a run; see `core.runs.read_samples`. Shared: not to be changed."""
     return _samples(_stamp(run.path / runs.SAMPLES_FILE))
 
 
 def problems(run: Run) -> pd.DataFrame:
-    """What was wrong with a run's photos; see `core.runs.read_problems`."""
+    """What was wrong with a run's photos; see `core.runs.read_problems`. Shared: not to be changed."""
     return _problems(_stamp(run.path / runs.PROBLEMS_FILE))
 
 
@@ -89,12 +93,33 @@ def history(run: Run) -> pd.DataFrame:
 
 
 def predictions(run: Run) -> pd.DataFrame:
-    """A run's predictions of labelled photos; see `core.runs.read_predictions`."""
+    """A run's predictions of labelled photos; see `core.runs.read_predictions`. Shared: not to be changed."""
     return _predictions(_stamp(run.path / runs.PREDICTIONS_FILE), len(run.class_names))
 
 
+def fitted_predictions(run: Run) -> pd.DataFrame:
+    """What the network that is kept says of photos that it has learnt from, in a run with folds."""
+    return _predictions(_stamp(run.path / runs.FITTED_PREDICTIONS_FILE), len(run.class_names))
+
+
+def label_issues(run: Run) -> pd.DataFrame:
+    """Photos whose labels may be wrong; see `core.label_issues.find_label_issues`."""
+    return _label_issues(_stamp(run.path / runs.LABEL_ISSUES_FILE), len(run.class_names))
+
+
+def calibrated_held_out(run: Run) -> pd.DataFrame:
+    """How sure a run is of the photos held out after calibration, each with a temperature that it had no part in.
+
+    Returns:
+        A row a photo held out: `confidence`, `is_right` and `group`; none where the run has no such temperatures.
+    """
+    files = (runs.PREDICTIONS_FILE, runs.SAMPLES_FILE, runs.METRICS_FILE)
+    predictions, samples, metrics = (_stamp(run.path / file) for file in files)
+    return _calibrated_held_out(predictions, samples, metrics, len(run.class_names))
+
+
 def test_predictions(run: Run) -> pd.DataFrame:
-    """A run's predictions of test photos; see `core.runs.read_test_predictions`."""
+    """A run's predictions of test photos; see `core.runs.read_test_predictions`. Shared: not to be changed."""
     return _test_predictions(_stamp(run.path / runs.TEST_PREDICTIONS_FILE), len(run.class_names))
 
 
@@ -185,6 +210,23 @@ def add_reviews(run: Run, reviews: Sequence[Review]) -> None:
     known = {review.id for review in _reviews(_log_stamp(run)).log.reviews}
     if fresh := [review for review in reviews if review.id not in known]:
         append_reviews(reviews_path(run), fresh)
+
+
+def followed(run: Run) -> Followed:
+    """What reviews changed in the photos that a run was trained with; see `core.reviews.followed`."""
+    return _followed(_stamp(run.path / runs.SAMPLES_FILE), _stamp(run.path / runs.PROBLEMS_FILE))
+
+
+def dataset_labels(run: Run) -> Mapping[str, Sequence[object]]:
+    """What the label file of a run's dataset says by now; empty where there is none that could be read."""
+    path = run.dataset_dir / TRAINING_LABELS_FILE
+    return _label_values(_stamp(path)) if path.is_file() else {}
+
+
+def reviewable(run: Run) -> pd.DataFrame:
+    """The photos of a run and those that it left out because a review said so; see `core.reviews.with_excluded`."""
+    contents = reviews(run).contents
+    return core_reviews.with_excluded(samples(run), problems(run), contents, dataset_labels(run), run.class_names)
 
 
 def photo_path(run: Run, image: str) -> Path:
@@ -360,12 +402,13 @@ def _history_summary(stamp: Stamp) -> Summary:
     return summary(runs.read_history(Path(stamp[0])))
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
+# Tables of photos are resources and no data: they are not copied for every look at them.
+@st.cache_resource(show_spinner=False, max_entries=32)
 def _samples(stamp: Stamp) -> pd.DataFrame:
     return runs.read_samples(Path(stamp[0]))
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
+@st.cache_resource(show_spinner=False, max_entries=32)
 def _problems(stamp: Stamp) -> pd.DataFrame:
     return runs.read_problems(Path(stamp[0]))
 
@@ -375,12 +418,30 @@ def _history(stamp: Stamp) -> pd.DataFrame:
     return runs.read_history(Path(stamp[0]))
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
+@st.cache_resource(show_spinner=False, max_entries=32)
 def _predictions(stamp: Stamp, n_classes: int) -> pd.DataFrame:
     return runs.read_predictions(Path(stamp[0]), n_classes)
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
+def _label_issues(stamp: Stamp, n_classes: int) -> pd.DataFrame:
+    return runs.read_label_issues(Path(stamp[0]), n_classes)
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def _calibrated_held_out(predictions: Stamp, samples: Stamp, metrics: Stamp, n_classes: int) -> pd.DataFrame:
+    table = runs.read_predictions(Path(predictions[0]), n_classes)
+    found = runs.read_metrics(Path(metrics[0])).get("calibrated")
+    held_out = table[table["split"] == "val"] if found else table[:0]
+    groups = held_out["image"].map(runs.read_samples(Path(samples[0])).set_index("image")["group"])
+    probabilities = held_out[probability_columns(n_classes)].to_numpy(dtype=np.float64)
+    temperatures = found["temperatures"] if found else (1.0,)
+    confidence = cross_fitted(probabilities, temperatures, second_half(groups.tolist())).max(axis=1, initial=0)
+    is_right = held_out["true_label"] == held_out["predicted_label"]
+    return pd.DataFrame({"confidence": confidence, "is_right": is_right, "group": groups})
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
 def _test_predictions(stamp: Stamp, n_classes: int) -> pd.DataFrame:
     return runs.read_test_predictions(Path(stamp[0]), n_classes)
 
@@ -412,6 +473,19 @@ def _metrics(stamp: Stamp) -> dict[str, Any]:
     return runs.read_metrics(Path(stamp[0]))
 
 
+@st.cache_data(show_spinner=False, max_entries=32)
+def _followed(samples: Stamp, problems: Stamp) -> Followed:
+    return core_reviews.followed(runs.read_samples(Path(samples[0])), runs.read_problems(Path(problems[0])))
+
+
+@lru_cache(4)
+def _label_values(stamp: Stamp) -> Mapping[str, Sequence[object]]:
+    try:
+        return label_values(Path(stamp[0]))
+    except UserError:
+        return {}
+
+
 class _Tables(NamedTuple):
     """What tells a run's photos."""
 
@@ -430,7 +504,6 @@ def _tables(run: Run) -> _Tables:
     return _Tables(samples, problems, predicted, tested, len(run.class_names))
 
 
-# A resource and no data: the table is not copied for every look at it.
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _photos(tables: _Tables, labels: str) -> pd.DataFrame:
     if labels == ORIGINAL:
@@ -708,17 +781,20 @@ def find_run(name: str) -> Run:
 
 @dataclass(frozen=True)
 class Ranking:
-    """One class against the rest: curves by class name, and the areas under them."""
+    """One class against the rest: curves by class name, the areas under them, and the intervals of these."""
 
     roc: dict[str, pd.DataFrame]
     roc_auc: list[float]
+    roc_auc_intervals: list[Interval]
     precision_recall: dict[str, pd.DataFrame]
     average_precision: list[float]
+    average_precision_intervals: list[Interval]
 
 
 def ranking(run: Run) -> Ranking:
     """Curves of the photos held out; see `core.ranking`."""
-    return _ranking(_stamp(run.path / runs.PREDICTIONS_FILE), run.class_names)
+    predictions, samples = (_stamp(run.path / file) for file in (runs.PREDICTIONS_FILE, runs.SAMPLES_FILE))
+    return _ranking(predictions, samples, run.class_names)
 
 
 class _Pair(NamedTuple):
@@ -738,10 +814,9 @@ class _Pair(NamedTuple):
 def _comparison(pair: _Pair, labels: str) -> Comparison:
     tables = (runs.read_predictions(Path(stamp[0]), pair.n_classes) for stamp in (pair.before, pair.after))
     before, after = (table[~table["image"].isin(pair.replaced_images())] for table in tables)
-    originals = None
-    if labels == ORIGINAL:
-        originals = runs.read_samples(Path(pair.samples_after[0])).set_index("image")["original_label"].dropna()
-    return core_comparison.compare(before, after, originals)
+    samples = runs.read_samples(Path(pair.samples_after[0]))
+    originals = samples.set_index("image")["original_label"].dropna() if labels == ORIGINAL else None
+    return core_comparison.with_groups(core_comparison.compare(before, after, originals), samples)
 
 
 @st.cache_data(show_spinner="Comparing ...", max_entries=32)
@@ -786,12 +861,16 @@ def _replaced_images(before: Stamp, after: Stamp) -> list[str]:
 
 
 @st.cache_resource(show_spinner="Curves ...", max_entries=8)
-def _ranking(predictions: Stamp, class_names: tuple[str, ...]) -> Ranking:
+def _ranking(predictions: Stamp, samples: Stamp, class_names: tuple[str, ...]) -> Ranking:
     table = runs.read_predictions(Path(predictions[0]), len(class_names))
     held_out, labels = table[table["split"] == "val"], range(len(class_names))
+    groups = held_out["image"].map(runs.read_samples(Path(samples[0])).set_index("image")["group"])
+    codes = pd.factorize(groups)[0]
     return Ranking(
         {name: core_ranking.roc_curve(held_out, label) for label, name in enumerate(class_names)},
         [core_ranking.roc_auc(held_out, label) for label in labels],
+        [core_ranking.roc_auc_interval(held_out, label, codes) for label in labels],
         {name: core_ranking.precision_recall_curve(held_out, label) for label, name in enumerate(class_names)},
         [core_ranking.average_precision(held_out, label) for label in labels],
+        [core_ranking.average_precision_interval(held_out, label, codes) for label in labels],
     )

@@ -8,7 +8,7 @@ the run has been trained again. Every field has one spelling, the one in the add
     brightness=0.4-0.6  contrast=0.1-0.2  sharpness=50-200  megapixels=0.1-0.3  copies=1-3  group=0f3a
     with=OTHER-RUN  change=fixed (or test_differs: test photos that the other run puts into another class)
     labels=original (with change: as judged by the labels before any review)
-    review=relabel (or exclude, unsure, note; any of them; none)
+    review=relabel (or exclude, unsure, note; any of them; none; mended: the run was trained with another label)
 
 Ranges hold their lower bound and not their upper one, so that the bins of a histogram share no photo; a range of
 confidence up to 1 holds 1 too.
@@ -44,9 +44,9 @@ _SORTING: dict[Order, tuple[str, bool]] = {
 }
 
 OUTCOMES = ("wrong", "right")
-# What a photo must have been decided about: one thing, anything, nothing.
-ANY_REVIEW, NO_REVIEW = "any", "none"
-REVIEWS = (*DECISIONS, NOTE, ANY_REVIEW, NO_REVIEW)
+# What must have been decided about a photo: one thing, anything, nothing; or that it was trained on as relabelled.
+ANY_REVIEW, NO_REVIEW, MENDED = "any", "none", "mended"
+REVIEWS = (*DECISIONS, NOTE, ANY_REVIEW, NO_REVIEW, MENDED)
 REVIEW_WORDS = {
     RELABEL: "relabelled",
     EXCLUDE: "excluded",
@@ -54,6 +54,7 @@ REVIEW_WORDS = {
     NOTE: "with a note",
     ANY_REVIEW: "reviewed",
     NO_REVIEW: "not reviewed",
+    MENDED: "relabelled in this run",
 }
 # The labels that a comparison goes by: those of the run that is shown, which reviews may have changed, or those before.
 REVIEWED, ORIGINAL = "reviewed", "original"
@@ -340,6 +341,8 @@ def _is_reviewed(photos: pd.DataFrame, review: str) -> NDArray[np.bool_]:
     """Which photos were decided about as asked; see `dashboard.photos.with_decisions`."""
     if review == NOTE:
         return (photos["note"] != "").to_numpy()
+    if review == MENDED:
+        return photos["is_relabelled"].to_numpy()
     if review in DECISIONS:
         return (photos["review"] == review).to_numpy()
     is_reviewed = ((photos["review"] != "") | (photos["note"] != "")).to_numpy()

@@ -11,6 +11,7 @@ import pandas as pd
 
 from core import evaluation
 from core.dataset import fingerprint
+from core.label_issues import find_label_issues
 from core.runs import LATER_SAMPLE_COLUMNS, Run, read_predictions, read_run, read_samples
 from core.splits import split_hash
 from tests.conftest import make_photo, write_labels
@@ -61,7 +62,31 @@ def write_run(runs_dir: Path, data: Path, name: str = "first", **info: Any) -> R
     )
     (folder / "submission.csv").write_text("Id,Category\nx.jpg,0\ny.jpg,1\n")
     (folder / "metrics.json").write_text(json.dumps(_metrics()))
+    (folder / "label_issues.csv").write_text(
+        "image,label,suggested_label,self_confidence,is_issue\n"
+        "training/d.jpg,2,1,0.01,True\ntraining/b.jpg,0,1,0.3,True\n"
+        "training/c.jpg,1,1,0.8,False\ntraining/a.jpg,0,0,0.9,False\n"
+    )
     return read_run(folder)
+
+
+def write_folds(run: Run) -> None:
+    """Make a run one with folds: each labelled photo predicted out of fold, a last network that learnt from all."""
+    folder, n_classes = run.path, len(CLASS_NAMES)
+    table = pd.read_csv(folder / "predictions.csv")
+    table.assign(split="train").to_csv(folder / "fitted_predictions.csv", index=False)
+    table = table.assign(split="val", fold=[row % 2 for row in range(len(table))])
+    table.to_csv(folder / "predictions.csv", index=False)
+    (folder / "history.csv").write_text(
+        "stage,fold,epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds\n"
+        "head,0,0,1.2,0.4,1.1,0.25,0.001,0.5\n"
+        "head,0,1,0.8,0.6,0.9,0.5,0.001,0.3\n"
+        "head,1,0,0.5,0.8,0.7,0.75,0.001,0.3\n"
+        "head,-1,0,0.5,0.8,,,0.001,0.3\n"
+    )
+    (folder / "metrics.json").write_text(json.dumps(evaluation.summarise(table, CLASS_NAMES)))
+    issues = find_label_issues(table, n_classes)
+    issues.to_csv(folder / "label_issues.csv", index=False)
 
 
 def predict_anew(run: Run, **probabilities: tuple[float, float, float]) -> None:
@@ -120,7 +145,10 @@ def write_what_follows(run: Run) -> None:
     scored = evaluation.predictions_table(
         tested["image"].tolist(), ["test"] * 2, np.array([0, 2]), tested[["prob_0", "prob_1", "prob_2"]].to_numpy()
     )
-    metrics = evaluation.summarise(held_out, CLASS_NAMES) | {"test": evaluation.summarise(scored, CLASS_NAMES)}
+    groups = read_samples(run.path / "samples.csv").set_index("image")["group"]
+    metrics = evaluation.summarise(held_out, CLASS_NAMES, groups[held_out["image"]].tolist())
+    temperature = metrics["temperature"]
+    metrics["test"] = evaluation.summarise(scored, CLASS_NAMES, groups[scored["image"]].tolist(), temperature)
     (run.path / "metrics.json").write_text(json.dumps(metrics))
     matrix = evaluation.confusion_matrix(held_out["true_label"], held_out["predicted_label"], 3)
     index = pd.Index(CLASS_NAMES, name="true \\ predicted")
