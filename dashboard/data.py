@@ -52,8 +52,8 @@ from dashboard.selection import ORIGINAL, REVIEWED, TEST_DIFFERS, unit_square
 Stamp = tuple[str, int, int]
 _T = TypeVar("_T")
 
-# The checks of a run bring SciPy; the page that asks for them comes first.
-SECONDS_BEFORE_CHECKS = 1.0
+# The checks of a run bring SciPy and compute for a while; the page that asks for them is to be complete before.
+SECONDS_BEFORE_CHECKS = 3.0
 _CHECKERS = ThreadPoolExecutor(1, thread_name_prefix="checks")
 
 
