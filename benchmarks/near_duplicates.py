@@ -149,7 +149,7 @@ def _print_row(kind: str, cells: Sequence[str]) -> None:
 def _show(names: Sequence[str], distances: Sequence[NDArray[np.uint16]], limit: int) -> None:
     for row, found in enumerate(distances):
         for column in np.flatnonzero(found <= limit) if limit else ():
-            print(f"  {found[column]:3} {names[row]} {names[row + 1 + column]}")
+            print(f"  {found[column]:3} {names[row]} {names[row + 1 + int(column)]}")
 
 
 if __name__ == "__main__":
