@@ -289,7 +289,13 @@ def test_a_runs_tables_tell_what_reviews_changed() -> None:
 
 def test_the_corrected_label_file_says_of_other_photos_what_it_said() -> None:
     mended = applied({"a": 0, "b": 1, "c": 2}, [review("a", RELABEL, 2), review("b", EXCLUDE)])
-    values = {"a.jpg": [0], "absent.jpg": ["cat"], "b.jpg": [1], "twice.jpg": [1, 2], "c.jpg": [2]}
+    values: dict[str, list[object]] = {
+        "a.jpg": [0],
+        "absent.jpg": ["cat"],
+        "b.jpg": [1],
+        "twice.jpg": [1, 2],
+        "c.jpg": [2],
+    }
     assert corrected_labels(values, mended) == (
         '{\n "a.jpg": 2,\n "absent.jpg": "cat",\n "twice.jpg": 1,\n "twice.jpg": 2,\n "c.jpg": 2\n}\n'
     )
