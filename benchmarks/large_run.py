@@ -19,6 +19,7 @@ from benchmarks.dataset import SIZE, make_dataset
 from benchmarks.measure import WORK_DIR
 from core import evaluation, runs
 from core.config import DEFAULT_CLASS_NAMES
+from core.dataset import TRAINING_LABELS_FILE
 from core.projection import pca
 
 _N_DIMENSIONS = 512
@@ -27,23 +28,24 @@ _TEST_FRACTION = 0.08
 _N_DIFFERENT = 5614
 
 
-def make_run(directory: Path, n_photos: int) -> Path:
+def make_run(directory: Path, n_photos: int, seed: int = 0) -> Path:
     """Write a run folder, unless it is there.
 
     Args:
         directory: Where to; its name is the run's.
         n_photos: Number of labelled photos; 8 % as many test photos come with them.
+        seed: Of the predictions; photos, labels and split are those of any other seed. A larger one is a later run.
     """
     if (directory / runs.RUN_FILE).is_file():
         return directory
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     n_test = int(_TEST_FRACTION * n_photos)
-    data = _link_photos(WORK_DIR / f"names-{n_photos}", n_photos, n_test)
     rng = np.random.default_rng(n_photos)
     labels = rng.integers(0, len(DEFAULT_CLASS_NAMES), n_photos + n_test)
-    probabilities = _draw_probabilities(rng, labels)
-    samples = _samples(n_photos, n_test, labels)
+    data = _link_photos(WORK_DIR / f"names-{n_photos}", labels[:n_photos].tolist(), n_test)
+    probabilities = _draw_probabilities(np.random.default_rng([n_photos, seed]), labels)
+    samples = _samples(rng, n_photos, n_test, labels)
     samples.to_csv(directory / runs.SAMPLES_FILE, index=False)
     pd.DataFrame(columns=list(runs.PROBLEM_COLUMNS)).to_csv(directory / runs.PROBLEMS_FILE, index=False)
     _write_predictions(directory, samples, labels, probabilities, rng)
@@ -53,19 +55,21 @@ def make_run(directory: Path, n_photos: int) -> Path:
     places.insert(0, "image", samples["image"])
     places.to_csv(directory / runs.PROJECTION_FILE, index=False)
     _write_history(directory)
-    _write_info(directory, data)
+    _write_info(directory, data, seed)
     return directory
 
 
-def _link_photos(directory: Path, n_photos: int, n_test: int) -> Path:
+def _link_photos(directory: Path, labels: list[int], n_test: int) -> Path:
     source = make_dataset(WORK_DIR / f"photos-{_N_DIFFERENT}", _N_DIFFERENT)
     photos = sorted((source / "training").iterdir())
-    for folder, n in (("training", n_photos), ("test", n_test)):
+    for folder, n in (("training", len(labels)), ("test", n_test)):
         (directory / folder).mkdir(parents=True, exist_ok=True)
         for number in range(n):
             name = directory / folder / f"{number:06}.jpg"
             if not name.exists():
                 os.link(photos[number % len(photos)], name)
+    by_name = {f"{number:06}.jpg": label for number, label in enumerate(labels)}
+    (directory / TRAINING_LABELS_FILE).write_text(json.dumps(by_name), encoding="utf-8")
     return directory
 
 
@@ -82,14 +86,17 @@ def _draw_embeddings(rng: np.random.Generator, labels: NDArray[np.int64]) -> NDA
     return (centres[labels] + noise).astype(np.float16)
 
 
-def _samples(n_photos: int, n_test: int, labels: NDArray[np.int64]) -> pd.DataFrame:
+def _samples(rng: np.random.Generator, n_photos: int, n_test: int, labels: NDArray[np.int64]) -> pd.DataFrame:
     names = [f"training/{n:06}.jpg" for n in range(n_photos)] + [f"test/{n:06}.jpg" for n in range(n_test)]
     folders = ["training"] * n_photos + ["test"] * n_test
-    known = pd.Series(labels, dtype="Int64").where(np.arange(len(labels)) < n_photos)
+    n = len(names)
+    known = pd.Series(labels, dtype="Int64").where(np.arange(n) < n_photos)
     return pd.DataFrame(
         {
             "image": names, "folder": folders, "label": known, "width": SIZE[0], "height": SIZE[1], "bytes": 60_000,
-            "sha256": [f"{n:064x}" for n in range(len(names))],
+            "sha256": [f"{n:064x}" for n in range(n)], "original_label": known,
+            "group": [f"{n:016x}" for n in rng.integers(0, 3 * n, n)], "brightness": rng.beta(5, 5, n),
+            "contrast": rng.beta(5, 20, n), "sharpness": rng.lognormal(6, 1, n),
         }
     )  # fmt: skip
 
@@ -103,7 +110,8 @@ def _write_predictions(
 ) -> None:
     is_training = (samples["folder"] == "training").to_numpy()
     n = int(is_training.sum())
-    splits = np.where(rng.random(n) < _VALIDATION_FRACTION, "val", "train").tolist()
+    groups, group_of = np.unique(samples["group"].to_numpy()[:n], return_inverse=True)
+    splits = np.where((rng.random(len(groups)) < _VALIDATION_FRACTION)[group_of], "val", "train").tolist()
     images = samples["image"].to_numpy()
     table = evaluation.predictions_table(images[:n].tolist(), splits, labels[:n], probabilities[:n])
     table.to_csv(directory / runs.PREDICTIONS_FILE, index=False)
@@ -113,7 +121,13 @@ def _write_predictions(
     names = tested["image"].str.rsplit("/", n=1).str[-1]
     submission = pd.DataFrame({"Id": names, "Category": tested["predicted_label"]})
     submission.to_csv(directory / runs.SUBMISSION_FILE, index=False)
-    metrics = evaluation.summarise(table[table["split"] == "val"], DEFAULT_CLASS_NAMES)
+    held_out = table[table["split"] == "val"]
+    matrix = evaluation.confusion_matrix(held_out["true_label"], held_out["predicted_label"], len(DEFAULT_CLASS_NAMES))
+    classes = list(DEFAULT_CLASS_NAMES)
+    named = pd.DataFrame(matrix, index=pd.Index(classes, name=runs.MATRIX_CORNER), columns=classes)
+    named.to_csv(directory / runs.CONFUSION_MATRIX_FILE)
+    groups = samples.set_index("image")["group"][held_out["image"]].tolist()
+    metrics = evaluation.summarise(held_out, DEFAULT_CLASS_NAMES, groups)
     (directory / runs.METRICS_FILE).write_text(json.dumps(metrics), encoding="utf-8")
 
 
@@ -130,11 +144,12 @@ def _write_history(directory: Path) -> None:
     history.to_csv(directory / runs.HISTORY_FILE, index=False)
 
 
-def _write_info(directory: Path, data: Path) -> None:
+def _write_info(directory: Path, data: Path, seed: int) -> None:
+    created = f"2026-01-02T03:{seed:02}:05.000+00:00"
     info = {
         "format_version": runs.FORMAT_VERSION, "name": directory.name, "state": runs.FINISHED,
-        "created": "2026-01-02T03:04:05.000+00:00", "updated": "2026-01-02T03:04:05.000+00:00",
-        "config": {"data": str(data), "name": directory.name, "resize": "squash"},
+        "created": created, "updated": created,
+        "config": {"data": str(data), "name": directory.name, "resize": "squash", "seed": seed},
         "class_names": list(DEFAULT_CLASS_NAMES), "notices": ["Predictions of this run are drawn at random."],
         "stage_seconds": {},
     }  # fmt: skip

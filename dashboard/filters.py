@@ -34,7 +34,7 @@ ANY = ""
 def show_photos(view: Chosen, title: str = "Photos", default_order: Order = "highest loss") -> None:
     """The photos that are chosen: what is asked for, how many there are, and the gallery; the same on every page."""
     st.subheader(title, anchor=False)
-    _show_bar(view)
+    show_bar(view)
     by = _order(default_order)
     photos = view.in_order(by)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -66,7 +66,7 @@ def _bound_order(shown: Order, default: Order) -> dict[str, Any]:
     return address.bound("sort", shown, lambda by: address.go(sort=None if by == default else by, page=None))
 
 
-def _show_bar(view: Chosen) -> None:
+def show_bar(view: Chosen) -> None:
     """Chips, each of which takes its condition away, and how many photos meet them all.
 
     What the page shows by itself is no choice that could be taken back, so it has no chips.

@@ -14,6 +14,7 @@ Ranges hold their lower bound and not their upper one, so that the bins of a his
 confidence up to 1 holds 1 too.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -194,7 +195,7 @@ _CHOICES: dict[str, Sequence[str]] = {
     "labels": (ORIGINAL,),
     "review": REVIEWS,
 }
-_NUMBER = r"\d{1,6}(?:\.\d{1,9})?"
+_NUMBER = r"\d{1,8}(?:\.\d{1,9})?"
 
 
 def _parse_range(text: str) -> Range | None:
@@ -251,6 +252,8 @@ def _words(field: str, selection: Selection) -> str:
     value = getattr(selection, field)
     if field == "split":
         return SPLIT_WORDS[value]
+    if field == "copies":
+        return _copies_words(*value)
     if field in RANGES:
         words, factor, form, unit = RANGES[field]
         low, high = (form.format(factor * end) for end in value)
@@ -269,6 +272,12 @@ def _words(field: str, selection: Selection) -> str:
     return {"true": "true class: ", "fold": "fold ", "name": "name has ", "outcome": ""}.get(field, f"{field}: ") + str(
         value
     )
+
+
+def _copies_words(low: float, high: float) -> str:
+    """A range of whole numbers, its upper end not in it."""
+    fewest, most = math.ceil(low), math.ceil(high) - 1
+    return f"near-identical photos: {fewest if fewest >= most else f'{fewest} to {most}'}"
 
 
 # --- photos ----------------------------------------------------------------------------------------------------------

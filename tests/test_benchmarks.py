@@ -10,13 +10,16 @@ from PIL import Image
 from benchmarks import large_run
 from benchmarks.dataset import SIZE, make_dataset
 from benchmarks.measure import machine
+from benchmarks.visitor import visit
 from core import runs
 from core.config import PROJECT_DIR
 from core.dataset import check_photos, list_photos
+from tests.handwritten import write_run
+from tests.server import dashboard_server
 
 MODULES = sorted(path.stem for path in (PROJECT_DIR / "benchmarks").glob("*.py") if path.stem != "__init__")
 # The others are parts of commands.
-COMMANDS = [name for name in MODULES if name not in ("measure", "usual_gallery")]
+COMMANDS = [name for name in MODULES if name not in ("bare_page", "measure", "usual_gallery", "visitor")]
 
 
 def test_a_dataset_of_any_size_can_be_made(tmp_path: Path) -> None:
@@ -49,6 +52,27 @@ def test_every_benchmark_says_how_it_is_used(name: str, capsys: pytest.CaptureFi
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_benchmark_is_in_their_readme(name: str) -> None:
     assert f"python -m benchmarks.{name}" in (PROJECT_DIR / "benchmarks" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_visitor_without_a_screen_is_answered(runs_dir: Path, tmp_path: Path) -> None:
+    write_run(runs_dir, tmp_path / "data")
+    with dashboard_server(runs_dir) as server, visit(server.url, "photos") as visitor:
+        first, again = visitor.ask(), visitor.ask("outcome=wrong")
+    assert first.n_messages > 10 and again.n_messages > 10
+    assert 0 < again.seconds < 60
+
+
+def test_two_runs_on_the_same_photos_differ_in_what_they_predict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(large_run, "WORK_DIR", tmp_path)
+    monkeypatch.setattr(large_run, "_N_DIFFERENT", 5)
+    before, now = (
+        runs.read_predictions(large_run.make_run(tmp_path / "runs" / str(seed), 50, seed) / runs.PREDICTIONS_FILE, 3)
+        for seed in (0, 1)
+    )
+    assert before[["image", "split", "true_label"]].equals(now[["image", "split", "true_label"]])
+    assert not before["confidence"].equals(now["confidence"])
 
 
 def test_a_run_of_any_size_can_be_made_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,8 +68,8 @@ def test_recall_shows_intervals_and_chooses_the_held_out_photos_of_a_class() -> 
         {"class_name": "nobody", "recall": 0.8, "recall_interval": [0.7, 0.85], "support": 10},
         {"class_name": "3", "recall": 0.5, "recall_interval": [0.2, 0.8], "support": 4},
     ]
-    (bars,) = class_recall(classes, selected="3").data
-    assert bars.error_x.array.tolist() == pytest.approx([0.05, 0.3])
-    assert bars.error_x.arrayminus.tolist() == pytest.approx([0.1, 0.3])
-    assert dict(parse_qsl(bars.customdata[1][0])) == {"split": "val", "true": "3"}
-    assert list(bars.marker.line.width) == [0, 4]
+    first, second = class_recall(classes, selected="3")
+    assert (first.share, first.low, first.high, first.is_chosen) == (0.8, 0.7, 0.85, False)
+    assert first.text == "nobody: 80% found (95 % interval 70% to 85%), 10 photos"
+    assert dict(parse_qsl(second.query)) == {"split": "val", "true": "3"}
+    assert second.is_chosen

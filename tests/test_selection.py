@@ -222,6 +222,13 @@ def test_taking_a_condition_away_takes_what_only_serves_it() -> None:
     assert rest.true == FULL.true
 
 
+@pytest.mark.parametrize(
+    ("copies", "words"), [((0, 1), "0"), ((1, 2), "1"), ((1, 1.1), "1"), ((2, 7.1), "2 to 7"), ((2, 8), "2 to 7")]
+)
+def test_numbers_of_near_identical_photos_are_whole(copies: tuple[float, float], words: str) -> None:
+    assert chips(Selection(copies=copies)) == {"copies": f"near-identical photos: {words}"}
+
+
 def test_each_condition_has_a_chip_that_says_it() -> None:
     assert chips(Selection()) == {}
     assert chips(FULL) == {

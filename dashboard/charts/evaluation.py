@@ -1,13 +1,14 @@
 """How right the network is: matrix, classes, confidence; clicks choose the photos behind a mark."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from dashboard.charts.style import HIGHLIGHT, NEUTRAL, colour, query
+from dashboard.charts.style import HIGHLIGHT, query
 
 MatrixMode = Literal["Counts", "Row %", "Errors only"]
 Cell = tuple[int, int]
@@ -91,41 +92,40 @@ def _cells(
     return matrix, matrix.astype(str)
 
 
-def class_recall(classes: Sequence[Mapping[str, Any]], selected: str | None = None) -> go.Figure:
+@dataclass(frozen=True)
+class Bar:
+    """A share with its interval.
+
+    Attributes:
+        name: What it is of.
+        share: 0..1.
+        low: Lower end of the 95 % interval.
+        high: Upper end.
+        text: All of that in words.
+        query: The part of an address that a click stands for.
+        is_chosen: Whether that is chosen.
+    """
+
+    name: str
+    share: float
+    low: float
+    high: float
+    text: str
+    query: str
+    is_chosen: bool
+
+
+def class_recall(classes: Sequence[Mapping[str, Any]], selected: str | None = None) -> list[Bar]:
     """Recall of each class with its interval; a click chooses the held-out photos of the class.
 
     Args:
         classes: As `core.evaluation.per_class` gives them.
         selected: Name of the class that is chosen.
     """
-    recalls = np.array([scores["recall"] for scores in classes])
-    intervals = np.array([scores["recall_interval"] for scores in classes])
-    names = [scores["class_name"] for scores in classes]
-    figure = go.Figure(
-        go.Bar(
-            x=recalls,
-            y=names,
-            orientation="h",
-            marker={
-                "color": colour(0),
-                "line": {"color": HIGHLIGHT, "width": [4 if name == selected else 0 for name in names]},
-            },
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": intervals[:, 1] - recalls,
-                "arrayminus": recalls - intervals[:, 0],
-                "color": NEUTRAL,
-            },
-            customdata=[
-                (query(split="val", true=scores["class_name"]), *scores["recall_interval"], scores["support"])
-                for scores in classes
-            ],
-            hovertemplate="%{y}: %{x:.0%} found (95 % interval %{customdata[1]:.0%} to %{customdata[2]:.0%}), "
-            "%{customdata[3]} photos<extra></extra>",
-        )
-    )
-    figure.update_xaxes(range=[0, 1.02], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 1], title="recall")
-    figure.update_yaxes(autorange="reversed", type="category")
-    figure.update_layout(height=140 + 50 * len(classes), margin={"t": 40, "b": 10, "r": 24})
-    return figure
+    return [_recall_bar(scores, scores["class_name"] == selected) for scores in classes]
+
+
+def _recall_bar(scores: Mapping[str, Any], is_chosen: bool) -> Bar:
+    name, recall, (low, high) = scores["class_name"], scores["recall"], scores["recall_interval"]
+    text = f"{name}: {recall:.0%} found (95 % interval {low:.0%} to {high:.0%}), {scores['support']} photos"
+    return Bar(name, recall, low, high, text, query(split="val", true=name), is_chosen)
