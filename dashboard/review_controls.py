@@ -45,7 +45,7 @@ def show_controls(run: Run, photo: pd.DataFrame, go: Callable[[str], object], go
     with st.container(horizontal=True, vertical_alignment="center", key="reviewed"):
         st.markdown(_stands(run, row), width="content")
         _show_note(run, row)
-    _take_keys(run, row, go, go_on)
+        _take_keys(run, row, go, go_on)
     if failed := st.session_state.pop(_FAILED, None):
         st.error(escaped(failed), icon=":material/error:")
 
@@ -61,8 +61,8 @@ def _show_buttons(run: Run, row: "pd.Series[Any]", go: Callable[[str], object], 
     def button(key: str, words: str, stands: bool, act: Callable[..., None], *args: object) -> None:
         # The photo is part of the name: one that is clicked while the next photo is drawn decides nothing about that.
         st.button(
-            f"{escaped(words)} :gray[{key}]", key=f"review-{row['image']}-{key}", on_click=act, args=args,
-            type="primary" if stands else "secondary",
+            f"{escaped(words)} {key if stands else f':gray[{key}]'}", key=f"review-{row['image']}-{key}", on_click=act,
+            args=args, type="primary" if stands else "secondary",
         )  # fmt: skip
 
     for key, (words, asked) in _decisions(run).items():

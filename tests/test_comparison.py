@@ -105,6 +105,15 @@ def test_of_a_relabelled_photo_the_later_label_counts_for_both_runs() -> None:
     assert comparison.photos["loss_before"].tolist() == pytest.approx([-math.log(0.8)] * 2)
 
 
+def test_both_runs_can_be_judged_by_other_labels() -> None:
+    before, after = predictions({"a": (0, 1), "b": (2, 2)}), predictions({"a": (1, 1), "b": (2, 2)})
+    comparison = compare(before, after, pd.Series({"a": 0, "gone": 1}))
+    assert (comparison.n_relabelled, comparison.n_relabelled_after) == (0, 1)
+    assert comparison.photos["true_label"].tolist() == [0, 2]
+    assert comparison.photos["change"].tolist() == ["still_wrong", "still_right"]
+    assert comparison.photos["loss_after"].tolist() == pytest.approx([-math.log(0.1), -math.log(0.8)])
+
+
 def test_the_predictions_stay_as_they_are() -> None:
     before, after = predictions({"a": (0, 1)}), predictions({"a": (1, 1)})
     copies = before.copy(), after.copy()
