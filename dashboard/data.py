@@ -522,7 +522,7 @@ def _photos(tables: _Tables, labels: str) -> pd.DataFrame:
 def _slices(tables: _Tables) -> pd.DataFrame:
     photos = _photos(tables, REVIEWED)
     held_out = photos[photos["split"] == "val"]
-    return find_slices(held_out, is_right(held_out))
+    return find_slices(held_out, is_right(held_out), pd.factorize(held_out["group"])[0])
 
 
 # Each decision makes another one of these; the tables below it are read once.
