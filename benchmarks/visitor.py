@@ -45,7 +45,7 @@ class Visitor:
         while True:
             content = self.socket.recv()
             n_bytes, n_messages = n_bytes + len(content), n_messages + 1
-            message = ForwardMsg.FromString(content)  # type: ignore[arg-type]
+            message = ForwardMsg.FromString(content)
             kind = message.WhichOneof("type")
             if kind == "script_finished" and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
                 return Answer(perf_counter() - started, n_bytes, n_messages)

@@ -23,7 +23,7 @@ from core import comparison as core_comparison
 from core import ranking as core_ranking
 from core import runs
 from core import submission as core_submission
-from core.cache import default_cache_dir
+from core.cache import MAPS_DIR, default_cache_dir
 from core.comparison import Comparison, PairedFigure
 from core.config import default_runs_dir
 from core.dataset import TEST_DIR
@@ -111,11 +111,22 @@ def photos(run: Run, labels: str = REVIEWED) -> pd.DataFrame:
     Returns:
         See `dashboard.photos.photo_table` and `with_decisions`.
     """
-    optional = (run.path / runs.PREDICTIONS_FILE, run.path / runs.TEST_PREDICTIONS_FILE)
-    predicted, tested = (_stamp(path) if path.is_file() else None for path in optional)
+    predicted = _stamp(run.path / runs.PREDICTIONS_FILE) if run.has(runs.PREDICTIONS_FILE) else None
+    is_tested = run.has(runs.TEST_PREDICTIONS_FILE) and not test_fault(run)
+    tested = _stamp(run.path / runs.TEST_PREDICTIONS_FILE) if is_tested else None
     samples, problems = _stamp(run.path / runs.SAMPLES_FILE), _stamp(run.path / runs.PROBLEMS_FILE)
     tables = _Tables(samples, problems, predicted, tested, len(run.class_names))
     return _reviewed_photos(tables, labels, _log_stamp(run), run.class_names)
+
+
+def test_fault(run: Run) -> str:
+    """Why a run's predictions of test photos cannot be used; empty where they can. All others can be looked at then."""
+    try:
+        if run.has(runs.TEST_PREDICTIONS_FILE):
+            test_predictions(run)
+    except RunError as error:
+        return str(error)
+    return ""
 
 
 @dataclass(frozen=True)
@@ -537,7 +548,7 @@ def embeddings(run: Run) -> NDArray[np.float16]:
 
 
 def _tsne_file(run: Run) -> Path:
-    return default_cache_dir() / "maps" / f"tsne-{_digest(_stamp(run.path / runs.EMBEDDINGS_FILE))}.npy"
+    return default_cache_dir() / MAPS_DIR / f"tsne-{_digest(_stamp(run.path / runs.EMBEDDINGS_FILE))}.npy"
 
 
 @st.cache_data(show_spinner=False, max_entries=32)

@@ -68,6 +68,8 @@ def choose_photos(run: Run, default: Selection = EVERYTHING) -> Chosen:
     """
     photos = data.photos(run)
     selection, faults = address.selection()
+    if fault := data.test_fault(run):
+        faults.append(f"Predictions of test photos are left out. {fault}")
     if selection == EVERYTHING:
         selection = default
     positions = other = None
