@@ -253,8 +253,17 @@ def _list_test(root: Path, n_classes: int, problems: list[Problem]) -> list[List
     names = _photo_names(root, TEST_DIR, problems)
     if (root / TEST_LABELS_FILE).exists():
         labels = _read_labels(root / TEST_LABELS_FILE, TEST_DIR, n_classes, problems)
+        images = {f"{TEST_DIR}/{name}" for name in names}
+        problems[:] = [_missing_if(problem.image not in images, problem) for problem in problems]
         problems += _missing(labels, names, TEST_DIR, problems)
     return [Listed(f"{TEST_DIR}/{name}", TEST_DIR, labels.get(name)) for name in names]
+
+
+def _missing_if(is_missing: bool, problem: Problem) -> Problem:
+    """A test label that is no class index matters only where there is a photo to be scored."""
+    if problem.kind == "unscored" and is_missing:
+        return Problem(problem.image, "missing", "no such file")
+    return problem
 
 
 def _missing(labels: Iterable[str], names: list[str], folder: Folder, problems: list[Problem]) -> list[Problem]:

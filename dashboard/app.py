@@ -24,7 +24,7 @@ st.html(
 )
 PAGES = {
     "Understand": [
-        st.Page("views/overview.py", title="Overview", icon=":material/dashboard:", default=True),
+        st.Page("views/overview.py", title="Overview", icon=":material/dashboard:", default=True, url_path="home"),
         st.Page("views/data.py", title="Data", icon=":material/photo_library:", url_path="data"),
         st.Page("views/training.py", title="Training", icon=":material/show_chart:", url_path="training"),
     ],
@@ -42,8 +42,16 @@ PAGES = {
         st.Page("views/submission.py", title="Submission", icon=":material/outbox:", url_path="submission"),
     ],
 }
+
+
+def go_to_overview() -> None:
+    """Streamlit serves the first page at the bare address only; who types its name is led there."""
+    st.switch_page(PAGES["Understand"][0], query_params=dict(st.query_params))
+
+
+BY_NAME = st.Page(go_to_overview, title="Overview", url_path="overview", visibility="hidden")
 # The links are our own: Streamlit's would drop the selection from the address.
-page = st.navigation(PAGES, position="hidden")
+page = st.navigation({**PAGES, "": [BY_NAME]}, position="hidden")
 choose_run()
 link_pages(PAGES)
 with faults_shown():

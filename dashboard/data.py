@@ -26,7 +26,7 @@ from core import ranking as core_ranking
 from core import reviews as core_reviews
 from core import runs
 from core import submission as core_submission
-from core.cache import default_cache_dir
+from core.cache import MAPS_DIR, default_cache_dir
 from core.calibration import cross_fitted, second_half
 from core.comparison import Comparison, PairedFigure
 from core.config import default_runs_dir
@@ -161,6 +161,16 @@ def photos(run: Run, labels: str = REVIEWED) -> pd.DataFrame:
 def slices(run: Run) -> pd.DataFrame:
     """How the photos held out do, slice by slice; see `core.slices.find_slices`."""
     return _slices(_tables(run))
+
+
+def test_fault(run: Run) -> str:
+    """Why a run's predictions of test photos cannot be used; empty where they can. All others can be looked at then."""
+    try:
+        if run.has(runs.TEST_PREDICTIONS_FILE):
+            test_predictions(run)
+    except RunError as error:
+        return str(error)
+    return ""
 
 
 @dataclass(frozen=True)
@@ -498,9 +508,8 @@ class _Tables(NamedTuple):
 
 def _tables(run: Run) -> _Tables:
     samples, problems = _stamp(run.path / runs.SAMPLES_FILE), _stamp(run.path / runs.PROBLEMS_FILE)
-    predicted, tested = (
-        _stamp_or_none(run.path / name) for name in (runs.PREDICTIONS_FILE, runs.TEST_PREDICTIONS_FILE)
-    )
+    predicted = _stamp_or_none(run.path / runs.PREDICTIONS_FILE)
+    tested = None if test_fault(run) else _stamp_or_none(run.path / runs.TEST_PREDICTIONS_FILE)
     return _Tables(samples, problems, predicted, tested, len(run.class_names))
 
 
@@ -662,7 +671,7 @@ def embeddings(run: Run) -> NDArray[np.float16]:
 
 
 def _tsne_file(run: Run) -> Path:
-    return default_cache_dir() / "maps" / f"tsne-{_digest(_stamp(run.path / runs.EMBEDDINGS_FILE))}.npy"
+    return default_cache_dir() / MAPS_DIR / f"tsne-{_digest(_stamp(run.path / runs.EMBEDDINGS_FILE))}.npy"
 
 
 @st.cache_data(show_spinner=False, max_entries=32)

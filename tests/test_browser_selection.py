@@ -215,6 +215,9 @@ def test_the_keyboard_moves_turns_pages_opens_and_closes(server: Server, page: P
     expect(dialog.get_by_text(names[-1])).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
+    page.wait_for_function(f"() => ({FOCUSED}) === {names[-1]!r}")
+    page.keyboard.press("ArrowLeft")
+    assert focused(page) == names[-2], "the keyboard goes on where it was"
 
 
 def test_tiles_have_three_sizes(server: Server, page: Page) -> None:

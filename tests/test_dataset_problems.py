@@ -194,6 +194,11 @@ def test_faults_of_the_test_labels_are_problems(data: Path) -> None:
     assert problem_kinds(data) == {"test/20000.jpg": "unscored", "test/20009.jpg": "missing"}
 
 
+def test_a_bad_label_of_a_test_photo_that_is_not_there_is_a_missing_photo(data: Path) -> None:
+    (data / "test_gt.json").write_text('{"20009.jpg": 7}')
+    assert read_dataset(data).problems == (Problem("test/20009.jpg", "missing", "no such file"),)
+
+
 def test_problems_are_counted_most_frequent_first() -> None:
     problems = [Problem("a", "empty", ""), Problem("b", "missing", ""), Problem("c", "missing", "")]
     assert list(count_by_kind(problems).items()) == [("missing", 2), ("empty", 1)]
