@@ -173,7 +173,8 @@ def _score(name: str, data: Path, folder: Path, options: argparse.Namespace) -> 
 
 def _score_flip(data: Path, folder: Path, options: argparse.Namespace) -> None:
     """Compare predictions of held-out photos with the mean of theirs and of their mirror images'."""
-    as_they_are, averaged = [], []
+    as_they_are: list[pd.DataFrame] = []
+    averaged: list[pd.DataFrame] = []
     for seed in range(_FLIP_SEEDS):
         path = folder / "runs" / f"flip-{seed}"
         command = train_command(data, path.parent, "--name", path.name, "--weights", options.weights.resolve())
