@@ -22,7 +22,8 @@ pytestmark = pytest.mark.browser
 PAGES = {
     "": "Overview",
     **{
-        name: name.capitalize() for name in ("data", "training", "evaluation", "photos", "map", "compare", "submission")
+        name: name.capitalize()
+        for name in ("data", "training", "evaluation", "photos", "map", "reviews", "compare", "submission")
     },
 }
 
