@@ -552,18 +552,19 @@ def with_excluded(
         The samples with a row more for each of these photos whose content is known: `label` and `original_label` are
         what the dataset says, missing where that cannot be told.
     """
-    images = problems.loc[(problems["kind"] == EXCLUDED) & problems["image"].isin(list(contents)), "image"]
-    images = images[~images.isin(samples["image"])].drop_duplicates()
-    if images.empty:
+    left_out_images = problems.loc[problems["kind"] == EXCLUDED, "image"].unique()
+    used = set(samples.loc[samples["image"].isin(left_out_images), "image"])
+    images = [image for image in left_out_images if image in contents and image not in used]
+    if not images:
         return samples
     labels = pd.array([_label_in_dataset(image, values, class_names) for image in images], dtype="Int64")
     left_out = pd.DataFrame(
         {
-            "image": images.to_numpy(),
+            "image": images,
             "folder": TRAINING_DIR,
             "label": labels,
             "original_label": labels,
-            "sha256": images.map(dict(contents)).to_numpy(),
+            "sha256": [contents[image] for image in images],
         }
     )
     return pd.concat([samples, left_out], ignore_index=True)

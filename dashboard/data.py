@@ -41,7 +41,7 @@ from core.neighbours import normalised, own_nearest_distances, unlike_threshold
 from core.predict import Classifier, load_classifier
 from core.projection import tsne
 from core.quality import PhotoQuality, photo_quality
-from core.reviews import Decision, Followed, Review, ReviewLog, append_reviews, current_decisions, read_reviews
+from core.reviews import Applied, Decision, Followed, Review, ReviewLog, append_reviews, current_decisions, read_reviews
 from core.runs import BrokenRun, Run, RunError
 from core.slices import find_slices
 from core.thumbnails import thumbnails
@@ -229,14 +229,16 @@ def followed(run: Run) -> Followed:
 
 def dataset_labels(run: Run) -> Mapping[str, Sequence[object]]:
     """What the label file of a run's dataset says by now; empty where there is none that could be read."""
-    path = run.dataset_dir / TRAINING_LABELS_FILE
-    return _label_values(_stamp(path)) if path.is_file() else {}
+    return _label_values(_label_stamp(run))
 
 
-def reviewable(run: Run) -> pd.DataFrame:
-    """The photos of a run and those that it left out because a review said so; see `core.reviews.with_excluded`."""
-    contents = reviews(run).contents
-    return core_reviews.with_excluded(samples(run), problems(run), contents, dataset_labels(run), run.class_names)
+def applied(run: Run) -> Applied:
+    """A run's photos, also those that it left out because a review said so, as reviewed by now.
+
+    Shared: not to be changed. See `core.reviews.with_excluded` and `core.reviews.apply_reviews`.
+    """
+    samples, problems = _stamp(run.path / runs.SAMPLES_FILE), _stamp(run.path / runs.PROBLEMS_FILE)
+    return _applied(samples, problems, _log_stamp(run), _label_stamp(run), run.class_names)
 
 
 def photo_path(run: Run, image: str) -> Path:
@@ -488,12 +490,26 @@ def _followed(samples: Stamp, problems: Stamp) -> Followed:
     return core_reviews.followed(runs.read_samples(Path(samples[0])), runs.read_problems(Path(problems[0])))
 
 
+def _label_stamp(run: Run) -> Stamp | None:
+    return _stamp_or_none(run.dataset_dir / TRAINING_LABELS_FILE)
+
+
 @lru_cache(4)
-def _label_values(stamp: Stamp) -> Mapping[str, Sequence[object]]:
+def _label_values(stamp: Stamp | None) -> Mapping[str, Sequence[object]]:
     try:
-        return label_values(Path(stamp[0]))
+        return label_values(Path(stamp[0])) if stamp else {}
     except UserError:
         return {}
+
+
+# A resource and no data: the table is not copied for every look at it.
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _applied(
+    samples: Stamp, problems: Stamp, log: Stamp | None, labels: Stamp | None, class_names: tuple[str, ...]
+) -> Applied:
+    now, tables = _reviews(log), (runs.read_samples(Path(samples[0])), runs.read_problems(Path(problems[0])))
+    everything = core_reviews.with_excluded(*tables, now.contents, _label_values(labels), class_names)
+    return core_reviews.apply_reviews(everything, now.decisions, class_names)
 
 
 class _Tables(NamedTuple):

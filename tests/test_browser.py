@@ -23,7 +23,8 @@ PAGES = {
     "": "Overview",
     "overview": "Overview",
     **{
-        name: name.capitalize() for name in ("data", "training", "evaluation", "photos", "map", "compare", "submission")
+        name: name.capitalize()
+        for name in ("data", "training", "evaluation", "photos", "map", "reviews", "compare", "submission")
     },
 }
 

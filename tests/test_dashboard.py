@@ -13,8 +13,8 @@ from tests.handwritten import write_folds, write_run
 from tests.pages import open_page, plain, shown, texts, tiles
 
 PAGES = (
-    "overview", "data", "training", "evaluation", "labels", "slices", "photos", "map", "compare", "predict",
-    "submission",
+    "overview", "data", "training", "evaluation", "labels", "slices", "photos", "map", "reviews", "compare",
+    "predict", "submission",
 )  # fmt: skip
 
 # What the overview links to.

@@ -92,13 +92,14 @@ def scores_by_labels(run: Run, other: Run) -> pd.DataFrame:
     rows = []
     for labels, words in LABELS_WORDS.items():
         for figure in data.paired_figures(other, run, labels)[:1]:
-            low, high = (change_text(end, "%") for end in figure.interval)
+            ends = " to ".join(change_text(end, "%") for end in figure.interval)
             rows.append(
                 {
                     "accuracy by": words,
                     other.name: f"{figure.before:.1%}",
                     f"{run.name} (this run)": f"{figure.after:.1%}",
-                    "difference in points, 95 %": f"{change_text(figure.difference, '%')} ({low} to {high})",
+                    "difference in points": change_text(figure.difference, "%"),
+                    "95 % interval": "" if math.isinf(figure.interval[0]) else ends,
                 }
             )
     return pd.DataFrame(rows)

@@ -17,7 +17,6 @@ from core.reviews import (
     UNSURE,
     Applied,
     Review,
-    apply_reviews,
     corrected_labels,
     corrections,
     review_states,
@@ -70,7 +69,7 @@ def review_table(run: Run, reviews: tuple[Review, ...], samples: pd.DataFrame) -
     Args:
         run: Whose photos they are shown with.
         reviews: Of the log, in order.
-        samples: See `dashboard.data.reviewable`.
+        samples: See `dashboard.data.applied`.
 
     Returns:
         `time` (UTC), `photo`, `action`, `from` (its class in the dataset, where this run knows it), `to`, `note`,
@@ -212,10 +211,9 @@ def main() -> None:
     view = choose_photos(run, Selection(review=ANY_REVIEW))
     now = data.reviews(run)
     if now.log.reviews or now.log.faults:
-        samples = data.reviewable(run)
-        applied = apply_reviews(samples, now.decisions, run.class_names)
+        applied = data.applied(run)
         show_counts(view)
-        show_table(run, now.log.reviews, samples)
+        show_table(run, now.log.reviews, applied.samples)
         show_faults(run, applied)
         left, right = st.columns(2, gap="large")
         with left:
