@@ -260,4 +260,9 @@ def test_the_real_photos_are_read_without_a_fault(real_data: Path) -> None:
     assert dict(zip(training["image"], training["label"], strict=True)) == {
         f"training/{name}": index for name, index in labels.items()
     }
-    assert set(count_by_kind(dataset.problems)) <= {"duplicate"}
+    assert set(count_by_kind(dataset.problems)) <= {
+        "duplicate",
+        "near_duplicate",
+        "conflicting_labels",
+        "in_training",
+    }
