@@ -25,7 +25,7 @@ from benchmarks.measure import WORK_DIR, machine
 from benchmarks.visitor import visit
 from tests.server import COMMAND, dashboard_server
 
-PAGES = ("overview", "data", "training", "evaluation", "photos", "map", "compare", "submission")
+PAGES = ("overview", "data", "training", "evaluation", "slices", "photos", "map", "compare", "submission")
 OUTCOMES = ("wrong", "right")
 FIRST_PAGE_BUDGET, TURN_BUDGET, NEW_TURN_BUDGET = 2.0, 0.3, 1.0
 # Up to so many photos a rerun may take so many seconds on the server.

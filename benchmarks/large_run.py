@@ -121,7 +121,13 @@ def _write_predictions(
     names = tested["image"].str.rsplit("/", n=1).str[-1]
     submission = pd.DataFrame({"Id": names, "Category": tested["predicted_label"]})
     submission.to_csv(directory / runs.SUBMISSION_FILE, index=False)
-    metrics = evaluation.summarise(table[table["split"] == "val"], DEFAULT_CLASS_NAMES)
+    held_out = table[table["split"] == "val"]
+    matrix = evaluation.confusion_matrix(held_out["true_label"], held_out["predicted_label"], len(DEFAULT_CLASS_NAMES))
+    classes = list(DEFAULT_CLASS_NAMES)
+    named = pd.DataFrame(matrix, index=pd.Index(classes, name=runs.MATRIX_CORNER), columns=classes)
+    named.to_csv(directory / runs.CONFUSION_MATRIX_FILE)
+    held_out_groups = samples.set_index("image")["group"][held_out["image"]].tolist()
+    metrics = evaluation.summarise(held_out, DEFAULT_CLASS_NAMES, held_out_groups)
     (directory / runs.METRICS_FILE).write_text(json.dumps(metrics), encoding="utf-8")
 
 

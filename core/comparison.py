@@ -6,7 +6,7 @@ such as those before any review.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.errors import UserError
-from core.evaluation import N_RESAMPLES, cross_entropy, probability_columns
-from core.intervals import CONFIDENCE_LEVEL, Interval, paired_interval
+from core.evaluation import cross_entropy, probability_columns
+from core.intervals import (
+    CONFIDENCE_LEVEL,
+    N_RESAMPLES,
+    Interval,
+    design_effect,
+    paired_interval,
+    percentile_interval,
+)
 
 CHANGES = FIXED, BROKEN, STILL_WRONG, STILL_RIGHT = ("fixed", "broken", "still_wrong", "still_right")
 
@@ -95,6 +102,21 @@ def compare(before: pd.DataFrame, after: pd.DataFrame, labels: "pd.Series[int] |
         n_relabelled=int(differs_before.sum()),
         n_relabelled_after=int(differs_after.sum()),
     )
+
+
+def with_groups(comparison: Comparison, samples: pd.DataFrame) -> Comparison:
+    """Add the groups of near-identical photos, so that the intervals of differences count them as such.
+
+    Args:
+        comparison: Two runs.
+        samples: The later run's photos, as `core.runs.read_samples` gives them; its groups count for both runs.
+
+    Returns:
+        The same with a column `group` in its photos. Without it each photo is a group of its own.
+    """
+    images = comparison.photos["image"]
+    groups = images.map(samples.set_index("image")["group"]).fillna(images)
+    return replace(comparison, photos=comparison.photos.assign(group=groups))
 
 
 def replaced_images(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
@@ -189,6 +211,8 @@ def paired_figures(comparison: Comparison, n_classes: int) -> list[PairedFigure]
 def accuracy_difference(comparison: Comparison) -> PairedFigure | None:
     """How much more accurate the later run is, with the interval of `core.intervals.paired_interval`.
 
+    Where photos come in groups, counts are divided by the design effect before; see `core.intervals`.
+
     Returns:
         None if no photo was held out in both.
     """
@@ -197,32 +221,69 @@ def accuracy_difference(comparison: Comparison) -> PairedFigure | None:
         return None
     fixed, broken, _, still_right = comparison.counts.values()
     before, after = (still_right + broken) / n, (still_right + fixed) / n
-    return PairedFigure("accuracy", before, after, (fixed - broken) / n, paired_interval(n, fixed, broken))
+    gained = comparison.photos["change"].map({FIXED: 1, BROKEN: -1}).fillna(0)
+    effect = design_effect(gained, _groups(comparison.photos))
+    interval = paired_interval(n / effect, fixed / effect, broken / effect)
+    return PairedFigure("accuracy", before, after, (fixed - broken) / n, interval)
+
+
+def _groups(photos: pd.DataFrame) -> NDArray[np.intp]:
+    """Groups as numbers 0, 1, ..., shape (n_images,)."""
+    return np.asarray(pd.factorize(photos["group"])[0]) if "group" in photos else np.arange(len(photos))
 
 
 def _macro_f1_difference(photos: pd.DataFrame, n_classes: int) -> PairedFigure:
-    """With the percentile interval of a bootstrap of the photos; of very few photos it is too narrow.
+    """With the percentile interval of a bootstrap of the groups; of very few groups it is too narrow.
 
-    Drawing n photos with replacement is drawing from the triples (true, predicted before, predicted after) that occur,
-    of which there are few, by a multinomial distribution.
+    A group counts by how often each triple (true, predicted before, predicted after) occurs in it. Few kinds of groups
+    occur, most of them a single photo, so drawing groups with replacement is drawing their kinds by a multinomial
+    distribution.
     """
-    triples, counts = np.unique(
+    triples, codes = np.unique(
         np.ravel_multi_index(
             tuple(photos[column].to_numpy() for column in ("true_label", "predicted_before", "predicted_after")),
             (n_classes, n_classes, n_classes),
         ),
-        return_counts=True,
+        return_inverse=True,
     )
     # Each of shape (n_triples, K): whether a triple is of a class.
     true, was, now = (
         np.equal.outer(labels, np.arange(n_classes))
         for labels in np.unravel_index(triples, (n_classes, n_classes, n_classes))
     )
+    counts = np.bincount(codes)
     before, after = (float(_macro_f1(counts, true, predicted)) for predicted in (was, now))
-    draws = np.random.default_rng(0).multinomial(len(photos), counts / len(photos), size=N_RESAMPLES)
+    kinds, n_groups = _kinds_of_groups(codes, _groups(photos), len(triples))
+    shares = n_groups / n_groups.sum()
+    draws = np.random.default_rng(0).multinomial(n_groups.sum(), shares, size=N_RESAMPLES) @ kinds
     differences = _macro_f1(draws, true, now) - _macro_f1(draws, true, was)
-    low, high = np.quantile(differences, [(1 - CONFIDENCE_LEVEL) / 2, (1 + CONFIDENCE_LEVEL) / 2])
-    return PairedFigure("macro_f1", before, after, after - before, (float(low), float(high)))
+    return PairedFigure("macro_f1", before, after, after - before, percentile_interval(differences))
+
+
+def _kinds_of_groups(
+    codes: NDArray[np.intp], groups: NDArray[np.intp], n_codes: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Groups that hold the same as one kind.
+
+    Args:
+        codes: What each photo is, 0..n_codes - 1, shape (n_images,).
+        groups: The group of each photo, 0, 1, ..., shape (n_images,).
+        n_codes: Number of different codes.
+
+    Returns:
+        How often each code occurs in a group of each kind, shape (n_kinds, n_codes), and how many groups are of each
+        kind, shape (n_kinds,).
+    """
+    # Groups hold the same where random numbers, one a code, have the same sum over them.
+    content = np.zeros(groups.max() + 1, dtype=np.int64)
+    np.add.at(content, groups, np.random.default_rng(0).integers(2**32, size=n_codes)[codes])
+    _, examples, n_groups = np.unique(content, return_index=True, return_counts=True)
+    kind_of = np.full(len(content), -1)
+    kind_of[examples] = np.arange(len(examples))
+    kind = kind_of[groups]
+    kinds = np.zeros((len(examples), n_codes), dtype=np.int64)
+    np.add.at(kinds, (kind[kind >= 0], codes[kind >= 0]), 1)
+    return kinds, n_groups
 
 
 def _macro_f1(
@@ -235,17 +296,21 @@ def _macro_f1(
 
 
 def _log_loss_difference(photos: pd.DataFrame) -> PairedFigure:
-    """With Student's interval of the mean of the photos' differences; of one photo it is endless.
+    """With Student's interval of the mean of the photos' differences; of one group it is endless.
 
-    A mean needs no bootstrap, which would take seconds for 100,000 photos and give the same.
+    A mean needs no bootstrap, which would take seconds for 100,000 photos and give the same. Where photos come in
+    groups, its variance is multiplied by the design effect.
     """
     from scipy.special import stdtrit  # The dashboard starts without it.
 
     differences = (photos["loss_after"] - photos["loss_before"]).to_numpy()
     before, after, n = float(photos["loss_before"].mean()), float(photos["loss_after"].mean()), len(photos)
+    groups = _groups(photos)
+    n_groups = int(groups.max()) + 1
     half = float("inf")
-    if n > 1:
-        half = float(stdtrit(n - 1, (1 + CONFIDENCE_LEVEL) / 2) * differences.std(ddof=1) / np.sqrt(n))
+    if n_groups > 1:
+        deviation = differences.std(ddof=1) * np.sqrt(design_effect(differences, groups) / n)
+        half = float(stdtrit(n_groups - 1, (1 + CONFIDENCE_LEVEL) / 2) * deviation)
     difference = float(differences.mean())
     return PairedFigure("log_loss", before, after, difference, (difference - half, difference + half))
 

@@ -14,6 +14,7 @@ cache does not know. Whatever is wrong with one photo is a `Problem`, a value th
 with the whole dataset is a `UserError`.
 """
 
+import hashlib
 import json
 import re
 from collections import Counter
@@ -27,10 +28,12 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 
-from core.cache import PhotoCache, photo_key
+from core.cache import PhotoCache
 from core.config import DEFAULT_CLASS_NAMES
 from core.errors import UserError
-from core.images import DECODING_VERSION, PHOTO_SUFFIXES, PhotoError, PhotoFacts, inspect_photo
+from core.facts import PhotoFacts, inspect_photo, keep_facts, known_facts
+from core.groups import group_photos, is_telling
+from core.images import PHOTO_SUFFIXES, PhotoError
 
 Folder = Literal["training", "test"]
 
@@ -42,8 +45,8 @@ TEST_LABELS_FILE = "test_gt.json"
 # What operating systems leave in folders; the only files passed over without a word.
 _SYSTEM_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 
-# Sizes are kept after so many photos, so that an interrupted reading goes on where it was.
-_SIZES_AT_ONCE = 500
+# Facts are kept after so many photos, so that an interrupted reading goes on where it was.
+_FACTS_AT_ONCE = 500
 
 # What no CSV or terminal can hold: control characters, and what stands for bytes that are not UTF-8.
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -66,6 +69,9 @@ PROBLEM_KINDS: dict[str, tuple[str, bool]] = {
     "unscored": ("the label of a test photo is no class index", False),
     "case_conflict": ("same name as another photo but for upper and lower case", False),
     "duplicate": ("same content as another photo", False),
+    "near_duplicate": ("near-identical to another photo", False),
+    "conflicting_labels": ("labelled otherwise than a near-identical photo", False),
+    "in_training": ("a test photo that is near-identical to a training photo", False),
 }
 
 
@@ -105,7 +111,8 @@ class Dataset:
         root: Folder that the names of photos are relative to.
         class_names: K names in the order of the labels.
         samples: A row a usable photo, sorted by name, training before test: `image`, `folder`, `label` (pandas' Int64,
-            missing for test photos), `width`, `height`, `bytes`, `sha256`.
+            missing for test photos), `width`, `height`, `bytes`, `sha256`, `original_label` (the same before any
+            review), `group` (see `core.groups`), `brightness`, `contrast`, `sharpness` (see `core.quality`).
         problems: What was left out or is odd.
         test_labels: Class index by `image`, for test photos whose labels are known.
         unusable_test: Test photos that cannot be read; a submission must name them all the same.
@@ -164,42 +171,48 @@ def require_trainable(dataset: Dataset) -> None:
             )
 
 
-def open_sizes(cache_root: Path) -> PhotoCache:
-    """The cache of photos that were decoded to their last pixel before: their widths and heights."""
-    return PhotoCache(cache_root, {"layer": "size", "version": DECODING_VERSION}, shape=(2,))
+def fingerprint(samples: pd.DataFrame) -> str:
+    """A hash of which photos a dataset has, with which content and under which label; their order plays no part.
+
+    Args:
+        samples: As in `samples.csv`. Labels are those of the dataset, `original_label` where there is such a column.
+    """
+    label = "original_label" if "original_label" in samples else "label"
+    lines = samples[["image", "sha256", label]].rename(columns={label: "label"}).sort_values("image")
+    return hashlib.sha256(lines.to_csv(index=False, lineterminator="\n").encode()).hexdigest()
 
 
 def check_photos(
-    listing: Listing, advance: Callable[[int], None] = lambda n: None, sizes: PhotoCache | None = None
+    listing: Listing, advance: Callable[[int], None] = lambda n: None, cache: PhotoCache | None = None
 ) -> Dataset:
     """Decode every listed photo and keep the usable ones.
 
     Args:
         listing: What `list_photos` found.
         advance: Called with 1 after each photo.
-        sizes: From `open_sizes`, open: a photo that is in there is hashed, but not decoded again.
+        cache: From `core.facts.open_facts`, open: a photo that is in there is hashed, but not decoded again.
 
     Raises:
-        UserError: If sizes cannot be kept.
+        UserError: If the cache cannot be written.
     """
     usable: list[tuple[Listed, PhotoFacts]] = []
     problems = list(listing.problems)
-    for photo, outcome in _inspect_all(listing, sizes):
+    for photo, outcome in _inspect_all(listing, cache):
         advance(1)
         if isinstance(outcome, PhotoError):
             problems.append(Problem(photo.image, outcome.kind, outcome.detail))
         else:
             usable.append((photo, outcome))
-            if sizes is not None and len(usable) % _SIZES_AT_ONCE == 0:
-                _keep_sizes([facts for _, facts in usable[-_SIZES_AT_ONCE:]], sizes)
-    if sizes is not None:
-        _keep_sizes([facts for _, facts in usable], sizes)
+            if cache is not None and len(usable) % _FACTS_AT_ONCE == 0:
+                keep_facts([facts for _, facts in usable[-_FACTS_AT_ONCE:]], cache)
+    if cache is not None:
+        keep_facts([facts for _, facts in usable], cache)
     samples = _samples_table(usable)
     return Dataset(
         root=listing.root,
         class_names=listing.class_names,
         samples=samples,
-        problems=(*problems, *_duplicates(samples)),
+        problems=(*problems, *_duplicates(samples), *_of_groups(samples)),
         test_labels={p.image: p.label for p, _ in usable if p.folder == TEST_DIR and p.label is not None},
         unusable_test=_unusable_test(listing, usable),
     )
@@ -402,16 +415,12 @@ def _case_conflicts(folder: str, names: list[str]) -> list[Problem]:
     return problems
 
 
-def _inspect_all(listing: Listing, sizes: PhotoCache | None) -> Iterator[tuple[Listed, PhotoFacts | PhotoError]]:
-    known = {} if sizes is None else sizes.everything()
-
-    def known_size(sha256: str) -> tuple[int, int] | None:
-        size = known.get(photo_key(sha256))
-        return None if size is None else (int(size[0]), int(size[1]))
+def _inspect_all(listing: Listing, cache: PhotoCache | None) -> Iterator[tuple[Listed, PhotoFacts | PhotoError]]:
+    known = (lambda sha256: None) if cache is None else known_facts(cache)
 
     def inspect(photo: Listed) -> PhotoFacts | PhotoError:
         try:
-            return inspect_photo(listing.root / photo.image, known_size)
+            return inspect_photo(listing.root / photo.image, known)
         except PhotoError as error:
             return error
 
@@ -419,29 +428,34 @@ def _inspect_all(listing: Listing, sizes: PhotoCache | None) -> Iterator[tuple[L
         yield from zip(listing.photos, pool.map(inspect, listing.photos), strict=True)
 
 
-def _keep_sizes(facts: Iterable[PhotoFacts], sizes: PhotoCache) -> None:
-    by_key = {photo_key(photo.sha256): (photo.width, photo.height) for photo in facts}
-    _, is_known = sizes.find(list(by_key))
-    fresh = {key: size for (key, size), known in zip(by_key.items(), is_known, strict=True) if not known}
-    if fresh:
-        sizes.append(list(fresh), np.array(list(fresh.values())))
-
-
 def _samples_table(usable: list[tuple[Listed, PhotoFacts]]) -> pd.DataFrame:
+    labels = [photo.label if photo.folder == TRAINING_DIR else None for photo, _ in usable]
+    pixels = [facts.pixels for _, facts in usable]
     return pd.DataFrame(
         {
             "image": [photo.image for photo, _ in usable],
             "folder": [photo.folder for photo, _ in usable],
-            "label": pd.array([p.label if p.folder == TRAINING_DIR else None for p, _ in usable], dtype="Int64"),
-            "width": [facts.width for _, facts in usable],
-            "height": [facts.height for _, facts in usable],
+            "label": pd.array(labels, dtype="Int64"),
+            "width": [facts.width for facts in pixels],
+            "height": [facts.height for facts in pixels],
             "bytes": [facts.bytes for _, facts in usable],
             "sha256": [facts.sha256 for _, facts in usable],
-            "original_label": pd.array(
-                [p.label if p.folder == TRAINING_DIR else None for p, _ in usable], dtype="Int64"
-            ),
-            "group": [facts.sha256 for _, facts in usable],
+            "original_label": pd.array(labels, dtype="Int64"),
+            "group": _groups([facts for _, facts in usable]),
+            "brightness": [facts.brightness for facts in pixels],
+            "contrast": [facts.contrast for facts in pixels],
+            "sharpness": [facts.sharpness for facts in pixels],
         }
+    )
+
+
+def _groups(photos: list[PhotoFacts]) -> list[str]:
+    pixels = [photo.pixels for photo in photos]
+    return group_photos(
+        [photo.sha256 for photo in photos],
+        np.array([photo.perceptual_hash for photo in pixels], dtype=np.uint16),
+        np.array([photo.colours for photo in pixels], dtype=np.uint8),
+        np.array([is_telling(photo.width, photo.height, photo.contrast) for photo in pixels], dtype=bool),
     )
 
 
@@ -456,6 +470,30 @@ def _duplicates(samples: pd.DataFrame) -> list[Problem]:
             conflict = f", but labelled {label} and there {first_label}" if known and label != first_label else ""
             problems.append(Problem(image, "duplicate", f"as {first}{conflict}"))
     return problems
+
+
+def _of_groups(samples: pd.DataFrame) -> list[Problem]:
+    """What is odd about groups of near-identical photos: that there are any, their labels, and test photos in them."""
+    alike, conflicts, pairs = [], [], []
+    for _, group in samples[samples.duplicated("group", keep=False)].groupby("group", sort=False):
+        first, *others = group.drop_duplicates("sha256")["image"]
+        alike += [Problem(image, "near_duplicate", f"like {first}") for image in others]
+        conflicts += _conflicts(group.dropna(subset="label"))
+        if group["folder"].iloc[0] == TRAINING_DIR:  # Training photos come first.
+            in_test = group.loc[group["folder"] == TEST_DIR, "image"]
+            pairs += [Problem(image, "in_training", f"like {group['image'].iloc[0]}") for image in in_test]
+    return [*conflicts, *pairs, *alike]
+
+
+def _conflicts(group: pd.DataFrame) -> list[Problem]:
+    labels = sorted(group["label"].unique())
+    if len(labels) < 2:
+        return []
+    others = {label: " and ".join(str(other) for other in labels if other != label) for label in labels}
+    return [
+        Problem(image, "conflicting_labels", f"labelled {label}, near-identical photos {others[label]}")
+        for image, label in zip(group["image"], group["label"], strict=True)
+    ]
 
 
 def _unusable_test(listing: Listing, usable: list[tuple[Listed, PhotoFacts]]) -> tuple[str, ...]:

@@ -1,10 +1,12 @@
-"""Predictions table -> confusion matrix, scores, intervals.
+"""Predictions table -> confusion matrix, scores, intervals, and what kind of score they are.
 
-Everything here is computed from the predictions table that is saved with a run, and from nothing else, so every figure
-on screen can be recomputed from `predictions.csv`. Class indices are 0..K-1; arrays of probabilities have shape
-(n_images, K) with columns in class order; in confusion matrices rows are true, columns predicted classes.
+Everything here is computed from the predictions table that is saved with a run and from the groups of near-identical
+photos, so every figure on screen can be recomputed from `predictions.csv` and `samples.csv`. Class indices are 0..K-1;
+arrays of probabilities have shape (n_images, K) with columns in class order; in confusion matrices rows are true,
+columns predicted classes.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +14,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from core.intervals import CONFIDENCE_LEVEL, Interval, f1_interval, wilson_interval
-from core.reliability import bin_of
-
-N_BINS = 15
-N_RESAMPLES = 2000
-# The loss of a photo whose true class was given probability 0 would be infinite.
-MIN_PROBABILITY = 1e-12
+from core.calibration import (
+    MIN_PROBABILITY,
+    calibration_error_interval,
+    calibration_gaps,
+    cross_fit_temperatures,
+    cross_fitted,
+    expected_calibration_error,
+    fit_temperature,
+    second_half,
+)
+from core.intervals import Interval, design_effect, f1_interval, percentile_interval, resampled_sums, share_interval
 
 
 def probability_columns(n_classes: int) -> list[str]:
@@ -124,103 +130,186 @@ def class_scores(matrix: NDArray[np.integer[Any]]) -> ClassScores:
     )
 
 
-def macro_f1_interval(matrix: NDArray[np.integer[Any]], level: float = CONFIDENCE_LEVEL) -> Interval:
-    """Bootstrap percentile interval of the macro F1.
-
-    Drawing n photos with replacement is drawing the cells of the confusion matrix from a multinomial distribution.
-    """
-    n, n_classes = int(matrix.sum()), len(matrix)
-    if n == 0:
-        return 0.0, 1.0
-    draws = np.random.default_rng(0).multinomial(n, matrix.ravel() / n, size=N_RESAMPLES)
-    scores = class_scores(draws.reshape(-1, n_classes, n_classes)).f1.mean(axis=1)
-    low, high = np.quantile(scores, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def expected_calibration_error(confidence: ArrayLike, is_correct: ArrayLike) -> float:
-    """Mean distance between confidence and accuracy over 15 equal bins, weighted by photos (Guo et al., 2017)."""
-    confidence, is_correct = np.asarray(confidence, dtype=float), np.asarray(is_correct, dtype=float)
-    if confidence.size == 0:
-        return 0.0
-    gaps = np.bincount(bin_of(confidence, N_BINS), weights=confidence - is_correct, minlength=N_BINS)
-    return float(np.abs(gaps).sum() / confidence.size)
-
-
-def fit_temperature(probabilities: NDArray[np.float64], true_labels: NDArray[np.integer[Any]]) -> float:
-    """The temperature that, dividing the logits, gives the lowest log loss (Guo et al., 2017).
-
-    Args:
-        probabilities: Shape (n_images, K).
-        true_labels: Class indices, shape (n_images,).
-
-    Returns:
-        Between 0.05 and 20; above 1 the network was overconfident. 1 without photos.
-    """
-    from scipy.optimize import minimize_scalar  # Half a second to import; the dashboard reads, it does not fit.
-
-    if len(true_labels) == 0:
-        return 1.0
-    logits = np.log(np.maximum(probabilities, MIN_PROBABILITY))
-
-    def log_loss(log_temperature: float) -> float:
-        scaled = logits / np.exp(log_temperature)
-        scaled -= scaled.max(axis=1, keepdims=True)
-        log_probabilities = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
-        return float(-log_probabilities[np.arange(len(true_labels)), true_labels].mean())
-
-    best = minimize_scalar(log_loss, bounds=(np.log(0.05), np.log(20)), method="bounded", options={"xatol": 1e-6})
-    return float(np.exp(best.x))
-
-
-def summarise(predictions: pd.DataFrame, class_names: tuple[str, ...]) -> dict[str, Any]:
+def summarise(
+    predictions: pd.DataFrame,
+    class_names: tuple[str, ...],
+    groups: Sequence[str] | None = None,
+    temperature: float | None = None,
+) -> dict[str, Any]:
     """The scores of a predictions table, as `metrics.json` holds them.
 
     Args:
-        predictions: Rows with `true_label`, `predicted_label`, `confidence`, `loss` and `prob_0`...; all of them count.
+        predictions: Rows with `image`, `split`, `fold`, `true_label`, `predicted_label`, `confidence`, `loss` and
+            `prob_0`...; all of them count.
         class_names: The K names in index order.
+        groups: Near-identical photos share theirs; one a row. Without them each photo is a group of its own.
+        temperature: What to calibrate with, fitted on other photos. Without it, half of the groups are calibrated with
+            what was fitted on the other half.
 
     Returns:
-        JSON values. Intervals are 95 %: those of `core.intervals`, bootstrap for the macro F1.
+        JSON values. Intervals are 95 %: of shares those of `core.intervals`, of the rest a bootstrap of groups.
     """
-    true = predictions["true_label"].to_numpy()
-    is_correct = predictions["predicted_label"].to_numpy() == true
-    matrix = confusion_matrix(true, predictions["predicted_label"], len(class_names))
+    labels, predicted = (predictions[column].to_numpy() for column in ("true_label", "predicted_label"))
+    is_correct = predicted == labels
     probabilities = predictions[probability_columns(len(class_names))].to_numpy(dtype=float)
-    n, hits = len(predictions), int(is_correct.sum())
+    names = predictions["image"].tolist() if groups is None else list(groups)
+    codes = pd.factorize(pd.Series(names, dtype="str"))[0]
+    is_second = second_half(names)
+    temperatures = (temperature,) if temperature else cross_fit_temperatures(probabilities, labels, is_second)
+    calibrated = cross_fitted(probabilities, temperatures, is_second)
+
+    marks = _class_marks(labels, predicted, len(class_names))
+    before = _trust_marks(predictions["confidence"], predictions["loss"], is_correct)
+    after = _trust_marks(calibrated.max(axis=1, initial=0), cross_entropy(calibrated, labels), is_correct)
+    drawn_marks, drawn_before, drawn_after = _resampled([marks, before, after], codes)
     return {
-        "n_images": n,
-        "accuracy": hits / n if n else 0.0,
-        "accuracy_interval": list(wilson_interval(hits, n)),
-        "macro_f1": float(class_scores(matrix).f1.mean()),
-        "macro_f1_interval": list(macro_f1_interval(matrix)),
-        "log_loss": float(predictions["loss"].mean()) if n else 0.0,
-        "expected_calibration_error": expected_calibration_error(predictions["confidence"], is_correct),
-        "temperature": fit_temperature(probabilities, true),
-        "classes": per_class(matrix, class_names),
+        "kind": score_kind(predictions).name,
+        "n_images": len(predictions),
+        "accuracy": float(is_correct.mean()) if len(predictions) else 0.0,
+        "accuracy_interval": list(share_interval(is_correct, codes)),
+        "macro_f1": float(_macro_f1(marks.sum(axis=0))),
+        "macro_f1_interval": list(percentile_interval(_macro_f1(drawn_marks)) if len(drawn_marks) else (0.0, 1.0)),
+        **_trust_scores(before, drawn_before),
+        "temperature": fit_temperature(probabilities, labels),
+        "calibrated": {"temperatures": list(temperatures), **_trust_scores(after, drawn_after)},
+        "classes": per_class(predictions, class_names, codes),
     }
 
 
-def per_class(matrix: NDArray[np.integer[Any]], class_names: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Scores of each class with their 95 % intervals (see `core.intervals`), one dictionary a class."""
-    scores = class_scores(matrix)
-    predicted = matrix.sum(axis=0)
-    return [
-        {
-            "label": label,
-            "class_name": name,
-            "precision": float(scores.precision[label]),
-            "precision_interval": list(wilson_interval(int(matrix[label, label]), int(predicted[label]))),
-            "recall": float(scores.recall[label]),
-            "recall_interval": list(wilson_interval(int(matrix[label, label]), int(scores.support[label]))),
-            "f1": float(scores.f1[label]),
-            "f1_interval": list(
-                f1_interval(int(matrix[label, label]), int(scores.support[label]), int(predicted[label]))
-            ),
-            "support": int(scores.support[label]),
-        }
-        for label, name in enumerate(class_names)
-    ]
+def _resampled(marks: Sequence[NDArray[np.float64]], groups: NDArray[np.intp]) -> list[NDArray[np.float64]]:
+    """Sums of each photo's marks over bootstrap draws of groups; of fewer than two groups there is no draw."""
+    drawn = resampled_sums(np.hstack(marks), groups) if len(np.unique(groups)) > 1 else np.empty((0, 0))
+    ends = np.cumsum([each.shape[1] for each in marks])[:-1]
+    return np.split(drawn, ends, axis=1) if len(drawn) else [drawn] * len(marks)
+
+
+def _class_marks(
+    true_labels: NDArray[np.integer[Any]], predicted_labels: NDArray[np.integer[Any]], n_classes: int
+) -> NDArray[np.float64]:
+    """What each photo adds to hits, support and predictions of each class, shape (n_images, 3 K)."""
+    true, predicted = (np.equal.outer(labels, np.arange(n_classes)) for labels in (true_labels, predicted_labels))
+    return np.hstack([true & predicted, true, predicted]).astype(np.float64)
+
+
+def _macro_f1(marks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """From sums of `_class_marks`, shape (..., 3 K)."""
+    hits, support, predicted = np.split(marks, 3, axis=-1)
+    return np.asarray((2 * hits / np.maximum(support + predicted, 1)).mean(axis=-1))
+
+
+def _trust_marks(confidence: ArrayLike, loss: ArrayLike, is_correct: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """What each photo adds to the log loss and to each calibration gap, and itself (a 1), shape (n_images, 17)."""
+    return np.column_stack([loss, calibration_gaps(confidence, is_correct), np.ones(len(is_correct))])
+
+
+def _trust_scores(marks: NDArray[np.float64], drawn: NDArray[np.float64]) -> dict[str, Any]:
+    """Log loss and calibration error with their intervals, from `_trust_marks` and their sums over draws."""
+    mean = marks.sum(axis=0) / max(len(marks), 1)
+    log_loss, error = (0.0, -float(np.log(MIN_PROBABILITY))), (0.0, 1.0)
+    if len(drawn):
+        log_loss = percentile_interval(drawn[:, 0] / drawn[:, -1])
+        error = calibration_error_interval(mean[1:-1], drawn[:, 1:-1], drawn[:, -1])
+    return {
+        "log_loss": float(mean[0]),
+        "log_loss_interval": list(log_loss),
+        "expected_calibration_error": float(expected_calibration_error(mean[1:-1])),
+        "expected_calibration_error_interval": list(error),
+    }
+
+
+def per_class(
+    predictions: pd.DataFrame, class_names: tuple[str, ...], groups: Sequence[str] | NDArray[np.intp] | None = None
+) -> list[dict[str, Any]]:
+    """Scores of each class with their 95 % intervals (see `core.intervals`), one dictionary a class.
+
+    Args:
+        predictions: Rows with `true_label` and `predicted_label`.
+        class_names: The K names in index order.
+        groups: Near-identical photos share theirs; one a row. Without them each photo is a group of its own.
+    """
+    true, predicted = (predictions[column].to_numpy() for column in ("true_label", "predicted_label"))
+    codes = np.arange(len(true)) if groups is None else pd.factorize(np.asarray(groups))[0]
+    scores = class_scores(confusion_matrix(true, predicted, len(class_names)))
+    rows = []
+    for label, name in enumerate(class_names):
+        is_true, is_predicted = true == label, predicted == label
+        rows.append(
+            {
+                "label": label,
+                "class_name": name,
+                "precision": float(scores.precision[label]),
+                "precision_interval": list(share_interval(is_true[is_predicted], codes[is_predicted])),
+                "recall": float(scores.recall[label]),
+                "recall_interval": list(share_interval(is_predicted[is_true], codes[is_true])),
+                "f1": float(scores.f1[label]),
+                "f1_interval": list(_f1_interval(is_true, is_predicted, codes)),
+                "support": int(scores.support[label]),
+            }
+        )
+    return rows
+
+
+def _f1_interval(is_true: NDArray[np.bool_], is_predicted: NDArray[np.bool_], groups: NDArray[np.intp]) -> Interval:
+    either, both = is_true | is_predicted, is_true & is_predicted
+    effect = design_effect(both[either], groups[either]) if either.any() else 1.0
+    return f1_interval(both.sum() / effect, is_true.sum() / effect, is_predicted.sum() / effect)
+
+
+# --- what kind of score it is ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ScoreKind:
+    """How far a run's figures can be believed.
+
+    Attributes:
+        name: As `metrics.json` has it under `kind`.
+        title: A word or three for it.
+        photos: Which photos they are of.
+        note: Why they can be believed, or why not quite.
+        is_optimistic: Whether something was chosen by the photos that they are of.
+    """
+
+    name: str
+    title: str
+    photos: str
+    note: str
+    is_optimistic: bool = False
+
+    def words(self, n_images: int) -> str:
+        """Which photos these are, how many, and how far their figures can be believed."""
+        return f"{n_images:,} {self.photos}, {self.note}"
+
+
+_HONEST = "nothing was fitted to them or stopped by them"
+HELD_OUT = ScoreKind(
+    "held_out", "Validation", "photos held out", "optimistic: early stopping watched them", is_optimistic=True
+)
+OUT_OF_FOLD = ScoreKind("out_of_fold", "Out of fold", "photos predicted out of fold", _HONEST)
+TEST = ScoreKind("test", "Test", "test photos", _HONEST)
+KINDS = {kind.name: kind for kind in (HELD_OUT, OUT_OF_FOLD, TEST)}
+
+
+def score_kind(predictions: pd.DataFrame) -> ScoreKind:
+    """What kind of score the scores of these predictions are; with some of one and some of another, the worst.
+
+    Args:
+        predictions: Rows that are scored, with `split` and `fold`.
+    """
+    if (predictions["split"] == "test").all() and len(predictions):
+        return TEST
+    return OUT_OF_FOLD if (predictions["fold"] >= 0).all() and len(predictions) else HELD_OUT
+
+
+def scores_by_kind(metrics: Mapping[str, Any]) -> list[tuple[ScoreKind, Mapping[str, Any]]]:
+    """The scores that `metrics.json` holds, those that can be believed first; older ones do not say their kind."""
+    found = [(KINDS[metrics.get("kind", HELD_OUT.name)], metrics)]
+    if "test" in metrics:
+        found.append((TEST, metrics["test"]))
+    return sorted(found, key=lambda each: each[0].is_optimistic)
+
+
+# --- pairs of classes ------------------------------------------------------------------------------------------------
 
 
 def most_confused(matrix: NDArray[np.integer[Any]], class_names: tuple[str, ...]) -> pd.DataFrame:

@@ -5,12 +5,9 @@ it comes from. Pillow's reducing bilinear filter is used throughout; TensorFlow'
 from it by up to a third of the range of values.
 """
 
-import hashlib
 import io
 import stat
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -46,32 +43,6 @@ class PhotoError(Exception):
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
-
-
-@dataclass(frozen=True)
-class PhotoFacts:
-    """What is known of a usable photo: upright width and height in pixels, file size, hash of the file's bytes."""
-
-    width: int
-    height: int
-    bytes: int
-    sha256: str
-
-
-def inspect_photo(path: Path, known_size: Callable[[str], tuple[int, int] | None] = lambda sha256: None) -> PhotoFacts:
-    """Decode a photo to its last pixel and measure it.
-
-    Args:
-        path: Its file.
-        known_size: Width and height of a photo that was decoded before, by its hash; None for any other one.
-
-    Raises:
-        PhotoError: If the photo cannot be used.
-    """
-    content = read_photo(path)
-    sha256 = hashlib.sha256(content).hexdigest()
-    width, height = known_size(sha256) or open_photo(content).size
-    return PhotoFacts(width, height, len(content), sha256)
 
 
 def load_photo(source: Path | bytes, size: int, resize: Resize) -> NDArray[np.uint8]:

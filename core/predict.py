@@ -1,4 +1,7 @@
-"""Predict photos with a saved run: `python -m core.predict RUN PHOTO_OR_FOLDER... [--out FILE.csv]`."""
+"""Predict photos with a saved run: `python -m core.predict RUN PHOTO_OR_FOLDER... [--out FILE.csv]`.
+
+What it says is calibrated, as what the Predict page says is; the files of a run hold uncalibrated probabilities.
+"""
 
 import argparse
 import os
@@ -14,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core import runs
+from core.calibration import apply_temperature
 from core.config import default_runs_dir
 from core.errors import UserError
 from core.evaluation import probability_table
@@ -34,12 +38,14 @@ class Classifier:
         class_names: The K names in index order.
         image_size: Width and height in pixels.
         resize: How photos were brought to that size in training.
+        temperature: What the run's held-out photos were calibrated with; 1 where that is not known.
     """
 
     model: Any
     class_names: tuple[str, ...]
     image_size: int
     resize: Resize
+    temperature: float = 1.0
 
     def load(self, source: Path | bytes) -> NDArray[np.uint8]:
         """Read a photo as this network wants it.
@@ -49,13 +55,21 @@ class Classifier:
         """
         return load_photo(source, self.image_size, self.resize)
 
+    def calibrated(self, probabilities: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """What to say of other photos: probabilities that are as high as they proved right on photos held out.
+
+        Args:
+            probabilities: From this network, shape (n_photos, K).
+        """
+        return apply_temperature(probabilities, self.temperature)
+
     def predict(self, photos: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Probabilities of photos from `load`, shape (n_photos, K)."""
+        """Uncalibrated probabilities of photos from `load`, shape (n_photos, K)."""
         probabilities = self.model.predict_on_batch(np.stack(photos).astype(np.float32))
         return cast("NDArray[np.float32]", probabilities)
 
     def predict_and_embed(self, photos: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Probabilities and embeddings of photos from `load` in one pass.
+        """Uncalibrated probabilities and embeddings of photos from `load` in one pass.
 
         Returns:
             Shapes (n_photos, K) and (n_photos, 512); embeddings are as in a run's `embeddings.npy`.
@@ -111,7 +125,9 @@ def load_classifier(run: runs.Run) -> Classifier:
             f"found {len(run.class_names)} in {runs.RUN_FILE}."
         )
     resize = cast(Resize, run.info["config"].get("resize", "squash"))
-    return Classifier(model, run.class_names, int(model.input_shape[1]), resize)
+    # The metrics come after the network; a run that still trains may have none yet.
+    metrics = runs.read_metrics(run.path / runs.METRICS_FILE) if run.has(runs.METRICS_FILE) else {}
+    return Classifier(model, run.class_names, int(model.input_shape[1]), resize, float(metrics.get("temperature", 1.0)))
 
 
 def find_run(name_or_path: str, runs_dir: Path) -> runs.Run:
@@ -150,7 +166,7 @@ def predict_photos(classifier: Classifier, photos: Sequence[Path]) -> tuple[pd.D
 
     Returns:
         A row a readable photo: `image` (the path as given), `predicted_label`, `predicted_class`, `confidence`,
-        `prob_0`, ...; and why the others could not be read.
+        `prob_0`, ..., calibrated; and why the others could not be read.
     """
     faults: dict[Path, PhotoError] = {}
     images: list[str] = []
@@ -159,10 +175,21 @@ def predict_photos(classifier: Classifier, photos: Sequence[Path]) -> tuple[pd.D
         # A name that is not valid Unicode is spelt out, since no table can hold it.
         images += [os.fsencode(path).decode("utf-8", "backslashreplace") for path, _ in batch]
         probabilities.append(classifier.predict([photo for _, photo in batch]))
-    table = probability_table(np.concatenate(probabilities))
+    table = probability_table(classifier.calibrated(np.concatenate(probabilities)))
     table.insert(0, "image", images)
     table.insert(2, "predicted_class", [classifier.class_names[label] for label in table["predicted_label"]])
     return table, faults
+
+
+def calibration_text(temperature: float) -> str:
+    """Whether probabilities are calibrated, in a sentence.
+
+    Args:
+        temperature: Of a `Classifier`.
+    """
+    if temperature == 1:
+        return "probabilities are not calibrated: this run has no temperature to do it with"
+    return f"probabilities are calibrated with temperature {temperature:.2f}; the files of the run are not"
 
 
 def _readable_batches(
@@ -217,6 +244,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for path, fault in faults.items():
         print(f"core.predict: {path}: {fault.kind}: {fault.detail}", file=sys.stderr)
     written = f"; written to {options.out}" if options.out else ""
+    print(f"core.predict: {calibration_text(classifier.temperature)}", file=sys.stderr)
     print(f"core.predict: {len(table)} photos predicted, {len(faults)} left out{written}", file=sys.stderr)
     return 2 if faults else 0
 

@@ -5,13 +5,18 @@ are scikit-learn's, which takes a second to import; hence its imports within the
 """
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from core.intervals import CONFIDENCE_LEVEL, Interval, wilson_interval
 
 # As many as a screen can show; a curve of 100,000 photos would have a corner for nearly each.
 MAX_POINTS = 500
+# Rounding errors of sums are smaller.
+_NO_DEVIATION = 1e-9
 
 
 def roc_curve(predictions: pd.DataFrame, label: int) -> pd.DataFrame:
@@ -88,6 +93,94 @@ def average_precision(predictions: pd.DataFrame, label: int) -> float:
     from sklearn import metrics
 
     return float(metrics.average_precision_score(is_positive, scores))
+
+
+def roc_auc_interval(predictions: pd.DataFrame, label: int, groups: ArrayLike) -> Interval:
+    """95 % interval of `roc_auc` of photos in groups.
+
+    Each photo's part in the area (E. R. DeLong, D. M. DeLong, D. L. Clarke-Pearson, 1988) is added up over its group
+    (N. A. Obuchowski, 1997).
+
+    Args:
+        predictions: As there.
+        label: Index of the class.
+        groups: Equal within a group, shape (n_images,).
+
+    Returns:
+        Within 0..1; (0, 1) where there is no photo of the class, or no other one.
+    """
+    is_positive, scores = _one_against_the_rest(predictions, label)
+    if not _can_be_ranked(is_positive):
+        return 0.0, 1.0
+    positive, negative = np.sort(scores[is_positive]), np.sort(scores[~is_positive])
+    parts = np.empty(len(scores))
+    parts[is_positive] = _share_below(negative, scores[is_positive])
+    parts[~is_positive] = 1 - _share_below(positive, scores[~is_positive])
+    area = float(parts[is_positive].mean())
+    influence = (parts - area) / np.where(is_positive, len(positive), len(negative))
+    return _interval(area, influence, is_positive, groups)
+
+
+def _share_below(others: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Which share of others, sorted, lies below each score; equal ones count half."""
+    below, up_to = (np.searchsorted(others, scores, side=side) for side in ("left", "right"))
+    return np.asarray((below + up_to) / (2 * len(others)))
+
+
+def average_precision_interval(predictions: pd.DataFrame, label: int, groups: ArrayLike) -> Interval:
+    """95 % interval of `average_precision` of photos in groups.
+
+    How much each photo more would move the figure (the infinitesimal jackknife) is added up over its group.
+
+    Args:
+        predictions: As there.
+        label: Index of the class.
+        groups: Equal within a group, shape (n_images,).
+
+    Returns:
+        Within 0..1; (0, 1) where there is no photo of the class, or no other one.
+    """
+    is_positive, scores = _one_against_the_rest(predictions, label)
+    if not _can_be_ranked(is_positive):
+        return 0.0, 1.0
+    _, place, n_equal = np.unique(-scores, return_inverse=True, return_counts=True)
+    hits_here = np.bincount(place, weights=is_positive)
+    # From the highest score down to each one, equal ones together: photos, hits, and their share.
+    n_found, hits = n_equal.cumsum(), hits_here.cumsum()
+    precision, n_positive = hits / n_found, is_positive.sum()
+    figure = float((precision * hits_here).sum() / n_positive)
+    # A photo is counted in the precision at its own place and at all below: a sum from the lowest one up.
+    weights = hits_here / n_found
+    slope, lost = (np.cumsum(values[::-1])[::-1] for values in (weights, weights * precision))
+    influence = np.where(is_positive, slope[place] + precision[place] - figure, 0.0) - lost[place]
+    return _interval(figure, influence / n_positive, is_positive, groups)
+
+
+def _interval(
+    figure: float, influence: NDArray[np.float64], is_positive: NDArray[np.bool_], groups: ArrayLike
+) -> Interval:
+    """Normal on the scale of log odds, which keeps it within 0..1.
+
+    Where no photo moves the figure, as in a perfect ranking, it is Wilson's of as many trials as there are groups with
+    photos of the class, or without, whichever are fewer.
+
+    Args:
+        figure: 0..1.
+        influence: How much each photo moves the figure, shape (n_images,).
+        is_positive: Whether each one is of the class, shape (n_images,).
+        groups: Equal within a group, shape (n_images,).
+    """
+    codes = np.unique(np.asarray(groups), return_inverse=True)[1]
+    sums, n_groups = np.bincount(codes, weights=influence), codes.max() + 1
+    deviation = math.sqrt(float((sums**2).sum()) * n_groups / max(n_groups - 1, 1))
+    odds = figure * (1 - figure)
+    if deviation < _NO_DEVIATION or odds < _NO_DEVIATION:
+        trials = min(len(np.unique(codes[is_positive])), len(np.unique(codes[~is_positive])))
+        return wilson_interval(figure * trials, trials)
+    centre, half = math.log(figure / (1 - figure)), NormalDist().inv_cdf((1 + CONFIDENCE_LEVEL) / 2) * deviation / odds
+    # Far out the exponential would be too large for a number, and the end is 0 or 1 there.
+    low, high = (1 / (1 + math.exp(min(-end, 700.0))) for end in (centre - half, centre + half))
+    return low, high
 
 
 def _one_against_the_rest(predictions: pd.DataFrame, label: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:

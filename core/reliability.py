@@ -4,6 +4,10 @@ Confidence is the probability of the predicted class, from 0 to 1. A range of it
 one; only the upper end 1 belongs to the last range. `bin_of`, `is_within` and the edges in the tables agree on that to
 the last bit, so the range of a bin selects exactly the photos that the bin counts. The confidence of a photo that could
 not be read is missing (NaN): it is in no bin and never high enough.
+
+Photos that come in groups of near-identical ones are no independent evidence: the counts of each part are divided by
+the design effect of all photos (`core.intervals.design_effect` of whether they are right) before the interval. Within a
+part groups are smaller, so its interval is rather too wide than too narrow.
 """
 
 from collections.abc import Sequence
@@ -43,13 +47,16 @@ def is_within(confidence: ArrayLike, low: float, high: float) -> NDArray[np.bool
     return np.asarray((values >= low) & ((values < high) | (high >= 1)))
 
 
-def reliability_bins(confidence: ArrayLike, is_correct: ArrayLike, n_bins: int = 10) -> pd.DataFrame:
+def reliability_bins(
+    confidence: ArrayLike, is_correct: ArrayLike, n_bins: int = 10, effect: float = 1.0
+) -> pd.DataFrame:
     """How often predictions are right, by how sure they are: a reliability diagram (Guo et al., 2017).
 
     Args:
         confidence: Shape (n_images,).
         is_correct: Whether the predicted class is the true one, shape (n_images,).
         n_bins: Number of bins of equal width over 0..1.
+        effect: Design effect of the photos' groups.
 
     Returns:
         A row a bin: `low`, `high`, `n_images`, `mean_confidence`, `accuracy` and its Wilson interval `accuracy_low`,
@@ -65,7 +72,7 @@ def reliability_bins(confidence: ArrayLike, is_correct: ArrayLike, n_bins: int =
             "high": edges[1:],
             "n_images": n_images,
             "mean_confidence": _share(_counts(bins, n_bins, values), n_images),
-            **_accuracy(_counts(bins, n_bins, right), n_images),
+            **_accuracy(_counts(bins, n_bins, right), n_images, effect),
         }
     )
 
@@ -113,12 +120,13 @@ class Coverage:
     n_images: int
 
 
-def coverage_curve(confidence: ArrayLike, is_correct: ArrayLike) -> pd.DataFrame:
+def coverage_curve(confidence: ArrayLike, is_correct: ArrayLike, effect: float = 1.0) -> pd.DataFrame:
     """Coverage against accuracy where the least sure predictions are not given: classification with a reject option.
 
     Args:
         confidence: Shape (n_images,).
         is_correct: Whether the predicted class is the true one, shape (n_images,).
+        effect: Design effect of the photos' groups.
 
     Returns:
         A row a threshold, rising from 0 to 1, with the fields of `Coverage`; at most 200. The thresholds between are
@@ -127,17 +135,17 @@ def coverage_curve(confidence: ArrayLike, is_correct: ArrayLike) -> pd.DataFrame
     values = np.asarray(confidence, dtype=np.float64)
     known = np.sort(values[~np.isnan(values)])
     ranks = np.linspace(0, max(len(known) - 1, 0), min(len(known), N_THRESHOLDS - 2)).round().astype(np.intp)
-    return _answered(values, is_correct, np.unique([0.0, *known[ranks], 1.0]))
+    return _answered(values, is_correct, np.unique([0.0, *known[ranks], 1.0]), effect)
 
 
-def at_threshold(confidence: ArrayLike, is_correct: ArrayLike, threshold: float) -> Coverage:
+def at_threshold(confidence: ArrayLike, is_correct: ArrayLike, threshold: float, effect: float = 1.0) -> Coverage:
     """One point of `coverage_curve`, at any threshold from 0 to 1."""
-    (row,) = _answered(confidence, is_correct, [threshold]).to_dict("records")
+    (row,) = _answered(confidence, is_correct, [threshold], effect).to_dict("records")
     return Coverage(**{str(name): value for name, value in row.items()})
 
 
 def _answered(
-    confidence: ArrayLike, is_correct: ArrayLike, thresholds: NDArray[np.float64] | Sequence[float]
+    confidence: ArrayLike, is_correct: ArrayLike, thresholds: NDArray[np.float64] | Sequence[float], effect: float
 ) -> pd.DataFrame:
     values = np.nan_to_num(np.asarray(confidence, dtype=np.float64), nan=-1.0)  # Below any threshold.
     order = np.argsort(values)
@@ -148,14 +156,14 @@ def _answered(
         {
             "threshold": thresholds,
             "coverage": n_images / max(len(values), 1),
-            **_accuracy(hits_before[-1] - hits_before[first], n_images),
+            **_accuracy(hits_before[-1] - hits_before[first], n_images, effect),
             "n_images": n_images,
         }
     )
 
 
-def _accuracy(hits: NDArray[Any], n_images: NDArray[np.integer[Any]]) -> dict[str, NDArray[np.float64]]:
-    low, high = wilson_intervals(hits, n_images)
+def _accuracy(hits: NDArray[Any], n_images: NDArray[np.integer[Any]], effect: float) -> dict[str, NDArray[np.float64]]:
+    low, high = wilson_intervals(hits / effect, n_images / effect)
     is_empty = n_images == 0
     return {
         "accuracy": _share(hits, n_images),

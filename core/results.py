@@ -1,5 +1,6 @@
 """Probabilities -> the tables and figures of a run folder, and what the terminal says of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,9 @@ from rich.table import Table
 
 from core import evaluation, projection, runs
 from core.dataset import TRAINING_DIR, Dataset
+from core.evaluation import ScoreKind, scores_by_kind
 from core.intervals import wilson_interval
+from core.label_issues import find_label_issues
 from core.report import Report
 from core.runs import RunWriter
 
@@ -49,7 +52,7 @@ class Predicted:
 def write_results(
     run: RunWriter, dataset: Dataset, sides: NDArray[np.integer[Any]], predicted: Predicted
 ) -> dict[str, Any]:
-    """Write predictions, confusion matrix, submission and metrics.
+    """Write predictions, confusion matrix, label issues, submission and metrics.
 
     Args:
         run: Where to.
@@ -71,7 +74,7 @@ def write_results(
         scored = _labelled_table(dataset, ["val"] * len(fitted), predicted.out_of_fold, sides)
         metrics = _evaluate(run, dataset, scored)
     images = dataset.samples["image"][~is_labelled].tolist()
-    metrics |= _predict_test(run, dataset, images, predicted.probabilities[~is_labelled])
+    metrics |= _predict_test(run, dataset, images, predicted.probabilities[~is_labelled], metrics["temperature"])
     if predicted.naive_split is not None:
         metrics["naive_split"] = predicted.naive_split
     run.write_json(runs.METRICS_FILE, metrics)
@@ -118,13 +121,31 @@ def _evaluate(run: RunWriter, dataset: Dataset, table: pd.DataFrame) -> dict[str
     table = runs.read_predictions(run.path / runs.PREDICTIONS_FILE, len(class_names))
     validation = table[table["split"] == "val"]
     matrix = evaluation.confusion_matrix(validation["true_label"], validation["predicted_label"], len(class_names))
-    named = pd.DataFrame(matrix, index=pd.Index(class_names, name="true \\ predicted"), columns=list(class_names))
+    named = pd.DataFrame(matrix, index=pd.Index(class_names, name=runs.MATRIX_CORNER), columns=list(class_names))
     run.write_table(runs.CONFUSION_MATRIX_FILE, named, index=True)
-    return evaluation.summarise(validation, class_names)
+    write_label_issues(run, table, class_names)
+    return evaluation.summarise(validation, class_names, _groups(dataset, validation["image"]))
+
+
+def write_label_issues(run: RunWriter, predictions: pd.DataFrame, class_names: tuple[str, ...]) -> None:
+    """Write which photos' labels are probably wrong; see `core.label_issues`.
+
+    Args:
+        run: Where to.
+        predictions: As in `predictions.csv`; the rows with split `val` are ranked.
+        class_names: The K names in index order.
+    """
+    run.write_table(runs.LABEL_ISSUES_FILE, find_label_issues(predictions, len(class_names)))
+
+
+def _groups(dataset: Dataset, images: "pd.Series[str]") -> list[str]:
+    """The group of near-identical photos that each one is in; its content's where there are no groups."""
+    samples = dataset.samples.set_index("image")
+    return samples["group" if "group" in samples else "sha256"].loc[images].tolist()
 
 
 def _predict_test(
-    run: RunWriter, dataset: Dataset, images: list[str], probabilities: NDArray[np.float32]
+    run: RunWriter, dataset: Dataset, images: list[str], probabilities: NDArray[np.float32], temperature: float
 ) -> dict[str, Any]:
     """Write the submission; returns the metrics of the test photos whose labels are known, if any."""
     if not images and not dataset.unusable_test:
@@ -145,30 +166,50 @@ def _predict_test(
     scored = evaluation.predictions_table(
         scored["image"].tolist(), ["test"] * len(scored), labels, probabilities[known]
     )
-    return {"test": evaluation.summarise(scored, dataset.class_names)}
+    groups = _groups(dataset, scored["image"])
+    return {"test": evaluation.summarise(scored, dataset.class_names, groups, temperature)}
 
 
-def report_result(metrics: dict[str, Any], report: Report, *, is_out_of_fold: bool) -> None:
-    """Print scores of the held-out photos and, where they are known, of the test photos."""
-    kind = "held out (optimistic: early stopping watched them)"
-    if is_out_of_fold:
-        kind = "predicted out of fold (nothing was fitted to them)"
-    title = f"Validation: {metrics['n_images']} photos {kind}"
+def report_result(metrics: dict[str, Any], report: Report) -> None:
+    """Print scores of the held-out photos and, where they are known, of the test photos; honest ones first."""
+    found = scores_by_kind(metrics)
+    kind, first = found[0]
+    title = f"{kind.title}: {kind.words(first['n_images'])}"
     table = Table("class", "precision", "recall", "F1", "photos", title=title, title_justify="left")
-    for scores in metrics["classes"]:
+    for scores in first["classes"]:
         shares = (f"{scores[key]:.3f}" for key in ("precision", "recall", "f1"))
         table.add_row(escape(scores["class_name"]), *shares, str(scores["support"]))
     report.show(table)
-    for what, figures in (("Validation", metrics), ("Test", metrics.get("test"))):
-        if figures:
-            report.say(f"{what} accuracy {_accuracy_text(figures)}, macro F1 {figures['macro_f1']:.3f}")
+    for kind, scores in found:
+        report.say(_score_text(kind, scores))
+        report.say(_calibration_text(scores))
     if naive := metrics.get("naive_split"):
         report.say(
             f"With a naive split, where {naive['n_leaked']} scored photos have a near-identical one among those learnt "
-            f"from, the accuracy is {_accuracy_text(naive)}"
+            f"from: {_figure_text(naive, 'accuracy')}, {naive['n_images']:,} photos"
         )
 
 
-def _accuracy_text(figures: dict[str, Any]) -> str:
-    low, high = figures["accuracy_interval"]
-    return f"{figures['accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}; {figures['n_images']} photos)"
+def _score_text(kind: ScoreKind, scores: Mapping[str, Any]) -> str:
+    """The headline figures with their intervals in one line."""
+    figures = ", ".join(_figure_text(scores, key) for key in ("accuracy", "macro_f1", "log_loss"))
+    return f"{kind.title} ({kind.words(scores['n_images'])}): {figures}"
+
+
+def _calibration_text(scores: Mapping[str, Any]) -> str:
+    """How well confidence fits accuracy, before and after."""
+    error = "expected_calibration_error"
+    before, after = (_figure_text(each, error) for each in (scores, scores["calibrated"]))
+    used = ", ".join(f"{temperature:.2f}" for temperature in scores["calibrated"]["temperatures"])
+    return (
+        f"  {before}; calibrated with temperature {used}, fitted on other photos: {after.removeprefix(_words(error))}"
+    )
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ").replace("f1", "F1") + " "
+
+
+def _figure_text(scores: Mapping[str, Any], key: str) -> str:
+    low, high = scores[f"{key}_interval"]
+    return f"{_words(key)}{scores[key]:.3f} (95 %: {low:.3f} to {high:.3f})"

@@ -41,6 +41,9 @@ UNDO: Final = "undo"
 DECISIONS = (RELABEL, EXCLUDE, UNSURE)
 ACTIONS = (*DECISIONS, NOTE, UNDO)
 
+# The kind of problem that an excluded photo is to a training.
+EXCLUDED: Final = "excluded"
+
 # What became of a line.
 IN_FORCE, REPLACED, UNDONE, IS_UNDO = "in force", "replaced", "undone", "undo"
 
@@ -402,7 +405,8 @@ def apply_reviews(samples: pd.DataFrame, decisions: Mapping[str, Decision], clas
     index. Photos that somebody is unsure of, or has only remarked on, stay as they are.
 
     Args:
-        samples: As `core.dataset.Dataset.samples`; where there is an `original_label`, decisions start from it.
+        samples: As `core.dataset.Dataset.samples`; where there is an `original_label`, decisions start from it. It may
+            be missing where it is not known; see `with_excluded`.
         decisions: From `current_decisions`.
         class_names: The dataset's K names in index order.
 
@@ -410,7 +414,8 @@ def apply_reviews(samples: pd.DataFrame, decisions: Mapping[str, Decision], clas
         The photos as reviewed; `samples` itself is not changed.
     """
     original = samples["original_label" if "original_label" in samples else "label"].astype("Int64")
-    label, is_excluded = original.copy(), np.zeros(len(samples), dtype=bool)
+    before = original.fillna(-1).to_numpy(dtype=np.int64)
+    after, is_excluded = before.copy(), np.zeros(len(samples), dtype=bool)
     counts = dict.fromkeys(("relabelled", "confirmed", "excluded", "unsure", "noted"), 0)
     is_labelled = (samples["folder"] == TRAINING_DIR).to_numpy()
     rows_of = _rows_by_content(samples, decisions)
@@ -424,8 +429,8 @@ def apply_reviews(samples: pd.DataFrame, decisions: Mapping[str, Decision], clas
             continue
         counts["noted"] += len(rows) * bool(decision.note)
         if decision.action == RELABEL:
-            n_changed = int((original.iloc[rows] != given).sum())
-            label.iloc[rows] = given
+            after[rows] = given
+            n_changed = int((before[rows] != given).sum())
             counts["relabelled"] += n_changed
             counts["confirmed"] += len(rows) - n_changed
         elif decision.action == EXCLUDE:
@@ -434,18 +439,19 @@ def apply_reviews(samples: pd.DataFrame, decisions: Mapping[str, Decision], clas
         elif decision.action == UNSURE:
             counts["unsure"] += len(rows)
     problems = [
-        Problem(str(image), "excluded", _why_excluded(decisions[str(sha256)]))
+        Problem(str(image), EXCLUDED, _why_excluded(decisions[str(sha256)]))
         for image, sha256 in samples.loc[is_excluded, ["image", "sha256"]].itertuples(index=False)
     ]
+    label = pd.Series(after, index=samples.index, dtype="Int64").mask(after < 0)
     mended = samples.assign(label=label, original_label=original)
-    counts["not_applied"] = len(not_applied)
-    return Applied(mended, is_excluded, tuple(problems), tuple(not_applied), counts)
+    return Applied(mended, is_excluded, tuple(problems), tuple(not_applied), counts | {"not_applied": len(not_applied)})
 
 
 def _rows_by_content(samples: pd.DataFrame, decisions: Mapping[str, Decision]) -> dict[str, list[int]]:
     rows: dict[str, list[int]] = {}
-    for row in np.flatnonzero(samples["sha256"].isin(list(decisions)).to_numpy()).tolist():
-        rows.setdefault(str(samples["sha256"].iloc[row]), []).append(row)
+    is_decided = samples["sha256"].isin(list(decisions)).to_numpy()
+    for row, sha256 in zip(np.flatnonzero(is_decided).tolist(), samples["sha256"][is_decided], strict=True):
+        rows.setdefault(sha256, []).append(row)
     return rows
 
 
@@ -499,7 +505,77 @@ def reviews_text(applied: Applied) -> str:
     return text + (f"; {n['not_applied']} decisions mean nothing here" if n["not_applied"] else "")
 
 
+@dataclass(frozen=True)
+class Followed:
+    """What reviews changed in the photos that a run was trained with: how many were relabelled and excluded."""
+
+    n_relabelled: int
+    n_excluded: int
+
+
+def followed(samples: pd.DataFrame, problems: pd.DataFrame) -> Followed:
+    """Tell from a run's tables what reviews changed; in runs from before there were any, nothing.
+
+    Args:
+        samples: As in `samples.csv`.
+        problems: As in `problems.csv`.
+    """
+    return Followed(int(_is_relabelled(samples).sum()), int((problems["kind"] == EXCLUDED).sum()))
+
+
+def _is_relabelled(samples: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which photos have another label than before any review, also where that one is not known."""
+    differs = (samples["label"] != samples["original_label"]).fillna(samples["label"].notna())
+    return differs.to_numpy(dtype=bool)
+
+
 # --- taking it back to the dataset -----------------------------------------------------------------------------------
+
+
+def with_excluded(
+    samples: pd.DataFrame,
+    problems: pd.DataFrame,
+    contents: Mapping[str, str],
+    values: Mapping[str, Sequence[object]],
+    class_names: Sequence[str],
+) -> pd.DataFrame:
+    """A run's photos together with those that it left out because a review said so.
+
+    Args:
+        samples: As in `samples.csv`, which has only photos that were used.
+        problems: As in `problems.csv`.
+        contents: Hash of the content by name, as a log has them.
+        values: Every value that the dataset's label file gives a name, empty where there is none.
+        class_names: The run's K names in index order.
+
+    Returns:
+        The samples with a row more for each of these photos whose content is known: `label` and `original_label` are
+        what the dataset says, missing where that cannot be told.
+    """
+    left_out_images = problems.loc[problems["kind"] == EXCLUDED, "image"].unique()
+    used = set(samples.loc[samples["image"].isin(left_out_images), "image"])
+    images = [image for image in left_out_images if image in contents and image not in used]
+    if not images:
+        return samples
+    labels = pd.array([_label_in_dataset(image, values, class_names) for image in images], dtype="Int64")
+    left_out = pd.DataFrame(
+        {
+            "image": images,
+            "folder": TRAINING_DIR,
+            "label": labels,
+            "original_label": labels,
+            "sha256": [contents[image] for image in images],
+        }
+    )
+    return pd.concat([samples, left_out], ignore_index=True)
+
+
+def _label_in_dataset(image: str, values: Mapping[str, Sequence[object]], class_names: Sequence[str]) -> int | None:
+    folder, _, name = image.partition("/")
+    if folder != TRAINING_DIR:
+        return class_names.index(folder) if folder in class_names else None
+    label = next(iter(values.get(name, ())), None)
+    return label if type(label) is int and 0 <= label < len(class_names) else None
 
 
 def corrections(applied: Applied, class_names: Sequence[str]) -> pd.DataFrame:
@@ -510,10 +586,10 @@ def corrections(applied: Applied, class_names: Sequence[str]) -> pd.DataFrame:
         (empty for one that is excluded).
     """
     samples = applied.samples
-    is_relabelled = (samples["label"] != samples["original_label"]).fillna(False).to_numpy(dtype=bool)
-    rows = samples[is_relabelled | applied.is_excluded]
-    originals = [class_names[label] for label in rows["original_label"]]
-    mended = zip(rows["label"], applied.is_excluded[is_relabelled | applied.is_excluded], strict=True)
+    is_mended = _is_relabelled(samples) | applied.is_excluded
+    rows = samples[is_mended]
+    originals = ["" if label is pd.NA else class_names[label] for label in rows["original_label"]]
+    mended = zip(rows["label"], applied.is_excluded[is_mended], strict=True)
     corrected = ["" if is_excluded else class_names[label] for label, is_excluded in mended]
     return pd.DataFrame({"image": rows["image"], "original_class": originals, "corrected_class": corrected})
 
@@ -532,8 +608,8 @@ def corrected_labels(values: Mapping[str, Sequence[object]], applied: Applied) -
     """
     samples = applied.samples
     excluded = set(samples.loc[applied.is_excluded, "image"])
-    is_relabelled = (samples["label"] != samples["original_label"]).fillna(False)
-    mended = {str(image): int(label) for image, label in samples.loc[is_relabelled, ["image", "label"]].to_numpy()}
+    relabelled = samples.loc[_is_relabelled(samples), ["image", "label"]]
+    mended = {str(image): int(label) for image, label in relabelled.itertuples(index=False)}
     return "{\n" + ",\n".join(_label_lines(values, mended, excluded)) + "\n}\n"
 
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from core.config import PROJECT_DIR, TrainConfig
 from core.errors import UserError
-from core.evaluation import probability_columns
+from core.evaluation import HELD_OUT, KINDS, probability_columns
 from core.processes import is_alive, this_process
 
 FORMAT_VERSION = 1
@@ -64,8 +64,14 @@ PREDICTION_COLUMNS = ("image", "split", "fold", "true_label", "predicted_label",
 TEST_PREDICTION_COLUMNS = ("image", "predicted_label", "confidence")
 SUBMISSION_COLUMNS = ("Id", "Category")
 PROJECTION_COLUMNS = ("image", "x", "y")
+LABEL_ISSUE_COLUMNS = ("image", "label", "suggested_label", "self_confidence", "is_issue")
+MATRIX_CORNER = "true \\ predicted"
 
 _SCORES = ("n_images", "accuracy", "macro_f1", "log_loss", "expected_calibration_error", "temperature")
+_INTERVALS = ("accuracy_interval", "macro_f1_interval")
+# Runs from before these were written have none.
+_LATER_INTERVALS = ("log_loss_interval", "expected_calibration_error_interval")
+_NAIVE_SCORES = ("n_images", "n_leaked", "accuracy")
 _LARGEST = 1e15
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "pillow", "scikit-learn", "streamlit")
@@ -462,24 +468,54 @@ def read_metrics(path: Path) -> dict[str, Any]:
     """
     metrics = read_json(path)
     for scores in (metrics, metrics.get("test", metrics)):
-        _check_scores(path, scores)
+        with _score_faults(path):
+            _check_scores(scores)
+    if "naive_split" in metrics:
+        with _score_faults(path):
+            naive = metrics["naive_split"]
+            _require_numbers(*(naive[name] for name in _NAIVE_SCORES), *_both(naive["accuracy_interval"]))
     return metrics
 
 
-def _check_scores(path: Path, scores: Any) -> None:
+@contextlib.contextmanager
+def _score_faults(path: Path) -> Iterator[None]:
     try:
-        _require_numbers(*(scores[name] for name in _SCORES), *_both(scores["accuracy_interval"]))
-        _require_numbers(*_both(scores["macro_f1_interval"]))
-        if not isinstance(scores["classes"], list) or not scores["classes"]:
-            raise TypeError("classes")
-        for row in scores["classes"]:
-            _require_numbers(*(row[name] for name in ("precision", "recall", "f1", "support")))
-            _require_numbers(*_both(row["recall_interval"]))
-            if "f1_interval" in row:  # Runs from before it was written have none.
-                _require_numbers(*_both(row["f1_interval"]))
-            str(row["class_name"])
+        yield
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path.name}: expected the scores of a run; {type(error).__name__} at {error}.") from None
+
+
+def _check_scores(scores: Any) -> None:
+    _require_numbers(*(scores[name] for name in _SCORES), *_intervals(scores, _INTERVALS))
+    _require_numbers(*_intervals(scores, tuple(name for name in _LATER_INTERVALS if name in scores)))
+    if scores["temperature"] <= 0:
+        raise ValueError("temperature")
+    if scores.get("kind", HELD_OUT.name) not in KINDS:
+        raise ValueError("kind")
+    if "calibrated" in scores:
+        _check_calibrated(scores["calibrated"])
+    if not isinstance(scores["classes"], list) or not scores["classes"]:
+        raise TypeError("classes")
+    for row in scores["classes"]:
+        _require_numbers(*(row[name] for name in ("precision", "recall", "f1", "support")))
+        _require_numbers(*_both(row["recall_interval"]))
+        if "f1_interval" in row:  # Runs from before it was written have none.
+            _require_numbers(*_both(row["f1_interval"]))
+        str(row["class_name"])
+
+
+def _check_calibrated(scores: Any) -> None:
+    _require_numbers(scores["log_loss"], scores["expected_calibration_error"], *_intervals(scores, _LATER_INTERVALS))
+    temperatures = scores["temperatures"]
+    if not isinstance(temperatures, list) or len(temperatures) not in (1, 2):
+        raise TypeError("temperatures")
+    _require_numbers(*temperatures)
+    if min(temperatures) <= 0:
+        raise ValueError("temperatures")
+
+
+def _intervals(scores: Any, names: tuple[str, ...]) -> list[Any]:
+    return [end for name in names for end in _both(scores[name])]
 
 
 def _both(interval: Any) -> tuple[Any, Any]:
@@ -492,6 +528,19 @@ def _require_numbers(*values: Any) -> None:
     for value in values:
         if not isinstance(value, int | float) or not abs(value) < _LARGEST:
             raise TypeError(f"expected a number, found {str(value)[:60]}")
+
+
+def read_confusion_matrix(path: Path, class_names: tuple[str, ...]) -> NDArray[np.int64]:
+    """Read `confusion_matrix.csv`: counts of held-out photos, rows true, columns predicted classes, shape (K, K).
+
+    Raises:
+        RunError: If it is missing or malformed, or its classes are not these in this order.
+    """
+    table = _read_table(path, (MATRIX_CORNER, *class_names), texts=(MATRIX_CORNER,))
+    if (*table.columns[1:], *table[MATRIX_CORNER]) != class_names * 2:
+        raise RunError(f"{path.name}: expected {', '.join(class_names)} in this order, both ways; found others.")
+    with _table_faults(path):
+        return table[list(class_names)].astype("int64").to_numpy()
 
 
 def read_history(path: Path) -> pd.DataFrame:
@@ -588,6 +637,27 @@ def read_projection(path: Path) -> pd.DataFrame:
     with _table_faults(path):
         table = table.astype({"x": "float64", "y": "float64"})
     _require_finite(path, table[["x", "y"]].to_numpy())
+    return table
+
+
+def read_label_issues(path: Path, n_classes: int) -> pd.DataFrame:
+    """Read `label_issues.csv`; see `core.label_issues.find_label_issues`.
+
+    Raises:
+        RunError: If it is missing or malformed, or holds labels or probabilities outside their range.
+    """
+    table = _read_table(path, LABEL_ISSUE_COLUMNS)
+    _check_images(path, table)
+    if len(table) and table["is_issue"].dtype != bool:
+        raise RunError(f"{path.name}: expected True or False as is_issue, found others.")
+    with _table_faults(path):
+        table = table.astype(
+            {"label": "int64", "suggested_label": "int64", "self_confidence": "float64", "is_issue": "bool"}
+        )
+    for column in ("label", "suggested_label"):
+        _check_labels(path, table[column], n_classes)
+    if not table["self_confidence"].between(0, 1).all():
+        raise RunError(f"{path.name}: expected probabilities from 0 to 1, found others.")
     return table
 
 

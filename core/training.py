@@ -13,7 +13,6 @@ then learns from all photos, for as many epochs and at the learning rates of the
 """
 
 import contextlib
-import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -30,8 +29,17 @@ from numpy.typing import NDArray
 from core import runs
 from core.cache import Features, cache_size, default_cache_dir, require_cache, shrink, size_text
 from core.config import TrainConfig
-from core.dataset import TRAINING_DIR, Dataset, Listing, check_photos, count_by_kind, open_sizes, require_trainable
+from core.dataset import (
+    TRAINING_DIR,
+    Dataset,
+    Listing,
+    check_photos,
+    count_by_kind,
+    fingerprint,
+    require_trainable,
+)
 from core.errors import UserError
+from core.facts import open_facts
 from core.features import FrozenBase, Photo, Photos, batch_size_for
 from core.fitting import Examples, History, Schedule, fit, predict, predict_and_embed, refit
 from core.images import Resize
@@ -221,7 +229,7 @@ def _train_into(job: _Job, listing: Listing, base: keras.Model, precision: Preci
         metrics = write_results(run, dataset, _sides(parts), predicted)
     if precision.name != "float32":
         _compare(job, model, samples.photos, probabilities, precision)
-    report_result(metrics, job.report, is_out_of_fold=bool(config.folds))
+    report_result(metrics, job.report)
 
 
 def _predict(job: _Job, dataset: Dataset, fitted: _Fitted) -> NDArray[np.float32]:
@@ -271,8 +279,8 @@ def _cache_folder(job: _Job) -> Iterator[Path]:
 
 
 def _read_dataset(job: _Job, listing: Listing, cache: Path) -> Dataset:
-    with open_sizes(cache) as sizes, job.stage("photos", len(listing.photos), "photos") as advance:
-        return check_photos(listing, advance, sizes)
+    with open_facts(cache) as facts, job.stage("photos", len(listing.photos), "photos") as advance:
+        return check_photos(listing, advance, facts)
 
 
 def _reviewed(job: _Job, dataset: Dataset) -> tuple[Dataset, NDArray[np.bool_]]:
@@ -299,21 +307,17 @@ def _record_dataset(job: _Job, dataset: Dataset) -> None:
     problems = pd.DataFrame([vars(problem) for problem in dataset.problems], columns=list(runs.PROBLEM_COLUMNS))
     job.run.write_table(runs.SAMPLES_FILE, dataset.samples)
     job.run.write_table(runs.PROBLEMS_FILE, problems)
-    job.run.update(dataset_fingerprint=_fingerprint(dataset.samples))
+    job.run.update(dataset_fingerprint=fingerprint(dataset.samples))
     if dataset.problems:
         kinds = ", ".join(f"{n} {kind}" for kind, n in count_by_kind(dataset.problems).items())
-        job.report.warn(f"{len(dataset.problems)} files were left out or are odd ({kinds}):")
+        n_files = len({problem.image for problem in dataset.problems})
+        job.report.warn(f"{n_files} files were left out or are odd ({kinds}):")
         for problem in dataset.problems[:_MOST_LINES]:
             job.report.warn(f"  {problem.image}: {problem.kind}: {problem.detail}")
         if len(dataset.problems) > _MOST_LINES:
             rest = len(dataset.problems) - _MOST_LINES
             job.report.warn(f"  ... and {rest} more in {job.run.path / runs.PROBLEMS_FILE}")
     require_trainable(dataset)
-
-
-def _fingerprint(samples: pd.DataFrame) -> str:
-    lines = samples[["image", "sha256", "label"]].sort_values("image").to_csv(index=False, lineterminator="\n")
-    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _labelled(dataset: Dataset) -> pd.DataFrame:

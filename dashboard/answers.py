@@ -1,4 +1,4 @@
-"""What the network says of a visitor's own photos.
+"""What the network says of a visitor's own photos, calibrated.
 
 Photos and answers stay in the visitor's session: none of them is written or kept for others.
 """
@@ -22,6 +22,7 @@ from dashboard import data
 from dashboard.neighbours import Neighbours, neighbours_of_embedding
 
 UNLIKE = "unlike the training photos"
+NOT_SURE = "not sure"
 _ANSWERS, _HASHES = "answers", "hashes"
 
 
@@ -40,7 +41,7 @@ class Answer:
     """What the network says of a photo.
 
     Attributes:
-        probabilities: A number a class; none where the file is no photo that can be used.
+        probabilities: A number a class, calibrated; none where the file is no photo that can be used.
         neighbours: The training photos that it is like, or why that is not known.
         fault: Why the file cannot be used; empty where it can.
     """
@@ -48,6 +49,10 @@ class Answer:
     probabilities: tuple[float, ...] = ()
     neighbours: Neighbours | str = ""
     fault: str = ""
+
+    def is_sure(self, sure_from: float) -> bool:
+        """Whether its confidence is at least so high, 0 to 1."""
+        return max(self.probabilities, default=0.0) >= sure_from
 
     @property
     def note(self) -> str:
@@ -97,12 +102,21 @@ def ask(run: Run, photos: Sequence[OwnPhoto], say_progress: Callable[[int, int],
     return [known[photo.sha256] for photo in photos]
 
 
-def answer_table(photos: Sequence[OwnPhoto], answers: Sequence[Answer], class_names: Sequence[str]) -> pd.DataFrame:
+def answer_table(
+    photos: Sequence[OwnPhoto], answers: Sequence[Answer], class_names: Sequence[str], sure_from: float = 0.0
+) -> pd.DataFrame:
     """Answers as `core.predict` writes them, and what is to be said of them.
 
+    Args:
+        photos: The photos.
+        answers: One a photo.
+        class_names: The K names in index order.
+        sure_from: The lowest confidence with which a class is given as the answer.
+
     Returns:
-        A row a photo: `image`, `predicted_label`, `predicted_class`, `confidence`, `prob_0`, ..., all missing where it
-        could not be predicted; `nearest_distance` to a training photo, missing where that is not known; `note`.
+        A row a photo: `image`, `answer` (a class or "not sure"), `predicted_label`, `predicted_class`, `confidence`,
+        `prob_0`, ..., all missing where it could not be predicted; `nearest_distance` to a training photo, missing
+        where that is not known; `note`.
     """
     nothing = (np.nan,) * len(class_names)
     table = probability_table(np.array([answer.probabilities or nothing for answer in answers], dtype=np.float64))
@@ -111,6 +125,10 @@ def answer_table(photos: Sequence[OwnPhoto], answers: Sequence[Answer], class_na
     table.insert(0, "image", [photo.name for photo in photos])
     names = [None if pd.isna(label) else class_names[label] for label in table["predicted_label"]]
     table.insert(2, "predicted_class", names)
+    said = zip(names, answers, strict=True)
+    table.insert(
+        1, "answer", [name if name is None or answer.is_sure(sure_from) else NOT_SURE for name, answer in said]
+    )
     table["nearest_distance"] = [_nearest_distance(answer) for answer in answers]
     table["note"] = [answer.note for answer in answers]
     return table
@@ -124,13 +142,15 @@ def show_table(table: pd.DataFrame, class_names: Sequence[str], key: str) -> int
     """
     columns = dict(zip(probability_columns(len(class_names)), class_names, strict=True))
     notes = ["note"] if table["note"].any() else []
-    shown = table[["image", "predicted_class", "confidence", *notes, *columns]]
+    # Where all answers are classes, they are the predicted ones.
+    classes = ["answer", "predicted_class"] if (table["answer"] == NOT_SURE).any() else ["answer"]
+    shown = table[["image", *classes, "confidence", *notes, *columns]]
     event = st.dataframe(
         shown.assign(**{column: 100 * shown[column] for column in ("confidence", *columns)}),
         key=key, hide_index=True, placeholder="", on_select="rerun", selection_mode="single-row-required",
         column_config={
             "image": "photo",
-            "predicted_class": "predicted class",
+            "predicted_class": "most probable class",
             "note": st.column_config.TextColumn(width="medium"),
             "confidence": st.column_config.ProgressColumn(format="%.1f %%", min_value=0, max_value=100),
             **{column: st.column_config.NumberColumn(name, format="%.1f %%") for column, name in columns.items()},
@@ -150,7 +170,8 @@ def _predict(run: Run, classifier: Classifier, batch: Sequence[OwnPhoto]) -> dic
             found[photo.sha256] = Answer(fault=error.detail)
     if loaded:
         probabilities, embeddings = classifier.predict_and_embed(list(loaded.values()))
-        for sha256, values, embedding in zip(loaded, probabilities.tolist(), embeddings, strict=True):
+        calibrated = classifier.calibrated(probabilities).tolist()
+        for sha256, values, embedding in zip(loaded, calibrated, embeddings, strict=True):
             found[sha256] = Answer(tuple(values), _neighbours(run, embedding))
     return found
 

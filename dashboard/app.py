@@ -22,7 +22,7 @@ st.html(
     "[data-testid=stImage] img { max-height: 65vh; object-fit: contain; object-position: top; }"
     "[data-testid=stMain] [data-testid=stPageLink-NavLink] :is(span, div, p) { white-space: normal; }"
     "[data-testid=stMain] [role=radiogroup] { flex-wrap: wrap; }"
-    "[data-testid=stElementToolbarButton]:has([aria-label='Download as CSV']) { display: none; }</style>"
+    "[data-testid=stElementToolbarButton]:has([aria-label^='Download as CSV']) { display: none; }</style>"
 )
 PAGES = {
     "Understand": [
@@ -32,8 +32,11 @@ PAGES = {
     ],
     "Improve": [
         st.Page("views/evaluation.py", title="Evaluation", icon=":material/grid_on:", url_path="evaluation"),
+        st.Page("views/labels.py", title="Labels", icon=":material/rule:", url_path="labels"),
+        st.Page("views/slices.py", title="Slices", icon=":material/stacked_bar_chart:", url_path="slices"),
         st.Page("views/photos.py", title="Photos", icon=":material/image_search:", url_path="photos"),
         st.Page("views/map.py", title="Map", icon=":material/scatter_plot:", url_path="map"),
+        st.Page("views/reviews.py", title="Reviews", icon=":material/rate_review:", url_path="reviews"),
         st.Page("views/compare.py", title="Compare", icon=":material/compare_arrows:", url_path="compare"),
     ],
     "Use": [

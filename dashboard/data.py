@@ -6,8 +6,10 @@ Every cache is keyed on a file's path, time of change and size, so a file that w
 import base64
 import contextlib
 import hashlib
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -21,28 +23,38 @@ from numpy.typing import NDArray
 
 from core import comparison as core_comparison
 from core import ranking as core_ranking
+from core import reviews as core_reviews
 from core import runs
 from core import submission as core_submission
 from core.cache import MAPS_DIR, default_cache_dir
+from core.calibration import cross_fitted, second_half
 from core.comparison import Comparison, PairedFigure
 from core.config import default_runs_dir
-from core.dataset import TEST_DIR
+from core.dataset import TEST_DIR, TEST_LABELS_FILE, TRAINING_DIR, TRAINING_LABELS_FILE, label_values
+from core.doctor import Check, quick_checks
 from core.errors import UserError
+from core.evaluation import probability_columns
 from core.explain import Explainer, Explanation
 from core.images import PHOTO_SUFFIXES, PhotoError, open_photo, read_photo, thumbnail
+from core.intervals import Interval
 from core.neighbours import normalised, own_nearest_distances, unlike_threshold
 from core.predict import Classifier, load_classifier
 from core.projection import tsne
 from core.quality import PhotoQuality, photo_quality
-from core.reviews import Decision, Review, ReviewLog, append_reviews, current_decisions, read_reviews
+from core.reviews import Applied, Decision, Followed, Review, ReviewLog, append_reviews, current_decisions, read_reviews
 from core.runs import BrokenRun, Run, RunError
+from core.slices import find_slices
 from core.thumbnails import thumbnails
 from dashboard.history import Summary, summary
-from dashboard.photos import photo_table, with_decisions, with_original_labels
+from dashboard.photos import is_right, photo_table, with_decisions, with_original_labels
 from dashboard.selection import ORIGINAL, REVIEWED, TEST_DIFFERS, unit_square
 
 Stamp = tuple[str, int, int]
 _T = TypeVar("_T")
+
+# The checks of a run bring SciPy and compute for a while; the page that asks for them is to be complete before.
+SECONDS_BEFORE_CHECKS = 3.0
+_CHECKERS = ThreadPoolExecutor(1, thread_name_prefix="checks")
 
 
 def list_runs() -> tuple[list[Run], list[BrokenRun]]:
@@ -85,6 +97,27 @@ def predictions(run: Run) -> pd.DataFrame:
     return _predictions(_stamp(run.path / runs.PREDICTIONS_FILE), len(run.class_names))
 
 
+def fitted_predictions(run: Run) -> pd.DataFrame:
+    """What the network that is kept says of photos that it has learnt from, in a run with folds."""
+    return _predictions(_stamp(run.path / runs.FITTED_PREDICTIONS_FILE), len(run.class_names))
+
+
+def label_issues(run: Run) -> pd.DataFrame:
+    """Photos whose labels may be wrong; see `core.label_issues.find_label_issues`."""
+    return _label_issues(_stamp(run.path / runs.LABEL_ISSUES_FILE), len(run.class_names))
+
+
+def calibrated_held_out(run: Run) -> pd.DataFrame:
+    """How sure a run is of the photos held out after calibration, each with a temperature that it had no part in.
+
+    Returns:
+        A row a photo held out: `confidence`, `is_right` and `group`; none where the run has no such temperatures.
+    """
+    files = (runs.PREDICTIONS_FILE, runs.SAMPLES_FILE, runs.METRICS_FILE)
+    predictions, samples, metrics = (_stamp(run.path / file) for file in files)
+    return _calibrated_held_out(predictions, samples, metrics, len(run.class_names))
+
+
 def test_predictions(run: Run) -> pd.DataFrame:
     """A run's predictions of test photos; see `core.runs.read_test_predictions`. Shared: not to be changed."""
     return _test_predictions(_stamp(run.path / runs.TEST_PREDICTIONS_FILE), len(run.class_names))
@@ -94,6 +127,17 @@ def submission_checks(run: Run) -> list[core_submission.Check]:
     """Whether a run's file can be handed in; see `core.submission.check_submission`."""
     names = (runs.SUBMISSION_FILE, runs.SAMPLES_FILE, runs.TEST_PREDICTIONS_FILE, runs.PROBLEMS_FILE)
     return _submission_checks(tuple(_stamp(run.path / name) for name in names), run.class_names)
+
+
+def checks(run: Run) -> list[Check] | None:
+    """What a run is proven by at once; None as long as that is being found out. No page waits for it.
+
+    See `core.doctor.quick_checks`.
+    """
+    names = (TRAINING_LABELS_FILE, TEST_LABELS_FILE, TRAINING_DIR, TEST_DIR, *run.class_names)
+    asked = [*sorted(run.path.glob("*")), *(run.dataset_dir / name for name in names)]
+    checking = _checking(tuple(_stamp_or_none(path) for path in asked), run)
+    return checking.result() if checking.done() else None
 
 
 def metrics(run: Run) -> dict[str, Any]:
@@ -111,12 +155,12 @@ def photos(run: Run, labels: str = REVIEWED) -> pd.DataFrame:
     Returns:
         See `dashboard.photos.photo_table` and `with_decisions`.
     """
-    predicted = _stamp(run.path / runs.PREDICTIONS_FILE) if run.has(runs.PREDICTIONS_FILE) else None
-    is_tested = run.has(runs.TEST_PREDICTIONS_FILE) and not test_fault(run)
-    tested = _stamp(run.path / runs.TEST_PREDICTIONS_FILE) if is_tested else None
-    samples, problems = _stamp(run.path / runs.SAMPLES_FILE), _stamp(run.path / runs.PROBLEMS_FILE)
-    tables = _Tables(samples, problems, predicted, tested, len(run.class_names))
-    return _reviewed_photos(tables, labels, _log_stamp(run), run.class_names)
+    return _reviewed_photos(_tables(run), labels, _log_stamp(run), run.class_names)
+
+
+def slices(run: Run) -> pd.DataFrame:
+    """How the photos held out do, slice by slice; see `core.slices.find_slices`."""
+    return _slices(_tables(run))
 
 
 def test_fault(run: Run) -> str:
@@ -176,6 +220,25 @@ def add_reviews(run: Run, reviews: Sequence[Review]) -> None:
     known = {review.id for review in _reviews(_log_stamp(run)).log.reviews}
     if fresh := [review for review in reviews if review.id not in known]:
         append_reviews(reviews_path(run), fresh)
+
+
+def followed(run: Run) -> Followed:
+    """What reviews changed in the photos that a run was trained with; see `core.reviews.followed`."""
+    return _followed(_stamp(run.path / runs.SAMPLES_FILE), _stamp(run.path / runs.PROBLEMS_FILE))
+
+
+def dataset_labels(run: Run) -> Mapping[str, Sequence[object]]:
+    """What the label file of a run's dataset says by now; empty where there is none that could be read."""
+    return _label_values(_label_stamp(run))
+
+
+def applied(run: Run) -> Applied:
+    """A run's photos, also those that it left out because a review said so, as reviewed by now.
+
+    Shared: not to be changed. See `core.reviews.with_excluded` and `core.reviews.apply_reviews`.
+    """
+    samples, problems = _stamp(run.path / runs.SAMPLES_FILE), _stamp(run.path / runs.PROBLEMS_FILE)
+    return _applied(samples, problems, _log_stamp(run), _label_stamp(run), run.class_names)
 
 
 def photo_path(run: Run, image: str) -> Path:
@@ -310,6 +373,13 @@ def _stamp(path: Path) -> Stamp:
     return str(path), status.st_mtime_ns, status.st_size
 
 
+def _stamp_or_none(path: Path) -> Stamp | None:
+    try:
+        return _stamp(path)
+    except RunError:
+        return None
+
+
 def _photo_stamp(path: Path) -> Stamp:
     try:
         return _stamp(path)
@@ -365,6 +435,24 @@ def _predictions(stamp: Stamp, n_classes: int) -> pd.DataFrame:
     return runs.read_predictions(Path(stamp[0]), n_classes)
 
 
+@st.cache_data(show_spinner=False, max_entries=32)
+def _label_issues(stamp: Stamp, n_classes: int) -> pd.DataFrame:
+    return runs.read_label_issues(Path(stamp[0]), n_classes)
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def _calibrated_held_out(predictions: Stamp, samples: Stamp, metrics: Stamp, n_classes: int) -> pd.DataFrame:
+    table = runs.read_predictions(Path(predictions[0]), n_classes)
+    found = runs.read_metrics(Path(metrics[0])).get("calibrated")
+    held_out = table[table["split"] == "val"] if found else table[:0]
+    groups = held_out["image"].map(runs.read_samples(Path(samples[0])).set_index("image")["group"])
+    probabilities = held_out[probability_columns(n_classes)].to_numpy(dtype=np.float64)
+    temperatures = found["temperatures"] if found else (1.0,)
+    confidence = cross_fitted(probabilities, temperatures, second_half(groups.tolist())).max(axis=1, initial=0)
+    is_right = held_out["true_label"] == held_out["predicted_label"]
+    return pd.DataFrame({"confidence": confidence, "is_right": is_right, "group": groups})
+
+
 @st.cache_resource(show_spinner=False, max_entries=32)
 def _test_predictions(stamp: Stamp, n_classes: int) -> pd.DataFrame:
     return runs.read_test_predictions(Path(stamp[0]), n_classes)
@@ -382,9 +470,46 @@ def _submission_checks(stamps: tuple[Stamp, ...], class_names: tuple[str, ...]) 
     )
 
 
+@st.cache_resource(show_spinner=False, max_entries=128)
+def _checking(stamps: tuple[Stamp | None, ...], _run: Run) -> Future[list[Check]]:
+    return _CHECKERS.submit(_check, _run)
+
+
+def _check(run: Run) -> list[Check]:
+    time.sleep(SECONDS_BEFORE_CHECKS)
+    return quick_checks(run)
+
+
 @st.cache_data(show_spinner=False, max_entries=128)
 def _metrics(stamp: Stamp) -> dict[str, Any]:
     return runs.read_metrics(Path(stamp[0]))
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _followed(samples: Stamp, problems: Stamp) -> Followed:
+    return core_reviews.followed(runs.read_samples(Path(samples[0])), runs.read_problems(Path(problems[0])))
+
+
+def _label_stamp(run: Run) -> Stamp | None:
+    return _stamp_or_none(run.dataset_dir / TRAINING_LABELS_FILE)
+
+
+@lru_cache(4)
+def _label_values(stamp: Stamp | None) -> Mapping[str, Sequence[object]]:
+    try:
+        return label_values(Path(stamp[0])) if stamp else {}
+    except UserError:
+        return {}
+
+
+# A resource and no data: the table is not copied for every look at it.
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _applied(
+    samples: Stamp, problems: Stamp, log: Stamp | None, labels: Stamp | None, class_names: tuple[str, ...]
+) -> Applied:
+    now, tables = _reviews(log), (runs.read_samples(Path(samples[0])), runs.read_problems(Path(problems[0])))
+    everything = core_reviews.with_excluded(*tables, now.contents, _label_values(labels), class_names)
+    return core_reviews.apply_reviews(everything, now.decisions, class_names)
 
 
 class _Tables(NamedTuple):
@@ -395,6 +520,13 @@ class _Tables(NamedTuple):
     predictions: Stamp | None
     test_predictions: Stamp | None
     n_classes: int
+
+
+def _tables(run: Run) -> _Tables:
+    samples, problems = _stamp(run.path / runs.SAMPLES_FILE), _stamp(run.path / runs.PROBLEMS_FILE)
+    predicted = _stamp_or_none(run.path / runs.PREDICTIONS_FILE)
+    tested = None if test_fault(run) else _stamp_or_none(run.path / runs.TEST_PREDICTIONS_FILE)
+    return _Tables(samples, problems, predicted, tested, len(run.class_names))
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
@@ -409,6 +541,13 @@ def _photos(tables: _Tables, labels: str) -> pd.DataFrame:
         runs.read_predictions(Path(predictions[0]), n) if predictions else None,
         runs.read_test_predictions(Path(tested[0]), n) if tested else None,
     )
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _slices(tables: _Tables) -> pd.DataFrame:
+    photos = _photos(tables, REVIEWED)
+    held_out = photos[photos["split"] == "val"]
+    return find_slices(held_out, is_right(held_out), pd.factorize(held_out["group"])[0])
 
 
 # Each decision makes another one of these; the tables below it are read once.
@@ -667,17 +806,20 @@ def find_run(name: str) -> Run:
 
 @dataclass(frozen=True)
 class Ranking:
-    """One class against the rest: curves by class name, and the areas under them."""
+    """One class against the rest: curves by class name, the areas under them, and the intervals of these."""
 
     roc: dict[str, pd.DataFrame]
     roc_auc: list[float]
+    roc_auc_intervals: list[Interval]
     precision_recall: dict[str, pd.DataFrame]
     average_precision: list[float]
+    average_precision_intervals: list[Interval]
 
 
 def ranking(run: Run) -> Ranking:
     """Curves of the photos held out; see `core.ranking`."""
-    return _ranking(_stamp(run.path / runs.PREDICTIONS_FILE), run.class_names)
+    predictions, samples = (_stamp(run.path / file) for file in (runs.PREDICTIONS_FILE, runs.SAMPLES_FILE))
+    return _ranking(predictions, samples, run.class_names)
 
 
 class _Pair(NamedTuple):
@@ -697,10 +839,9 @@ class _Pair(NamedTuple):
 def _comparison(pair: _Pair, labels: str) -> Comparison:
     tables = (runs.read_predictions(Path(stamp[0]), pair.n_classes) for stamp in (pair.before, pair.after))
     before, after = (table[~table["image"].isin(pair.replaced_images())] for table in tables)
-    originals = None
-    if labels == ORIGINAL:
-        originals = runs.read_samples(Path(pair.samples_after[0])).set_index("image")["original_label"].dropna()
-    return core_comparison.compare(before, after, originals)
+    samples = runs.read_samples(Path(pair.samples_after[0]))
+    originals = samples.set_index("image")["original_label"].dropna() if labels == ORIGINAL else None
+    return core_comparison.with_groups(core_comparison.compare(before, after, originals), samples)
 
 
 @st.cache_data(show_spinner="Comparing ...", max_entries=32)
@@ -745,12 +886,16 @@ def _replaced_images(before: Stamp, after: Stamp) -> list[str]:
 
 
 @st.cache_resource(show_spinner="Curves ...", max_entries=8)
-def _ranking(predictions: Stamp, class_names: tuple[str, ...]) -> Ranking:
+def _ranking(predictions: Stamp, samples: Stamp, class_names: tuple[str, ...]) -> Ranking:
     table = runs.read_predictions(Path(predictions[0]), len(class_names))
     held_out, labels = table[table["split"] == "val"], range(len(class_names))
+    groups = held_out["image"].map(runs.read_samples(Path(samples[0])).set_index("image")["group"])
+    codes = pd.factorize(groups)[0]
     return Ranking(
         {name: core_ranking.roc_curve(held_out, label) for label, name in enumerate(class_names)},
         [core_ranking.roc_auc(held_out, label) for label in labels],
+        [core_ranking.roc_auc_interval(held_out, label, codes) for label in labels],
         {name: core_ranking.precision_recall_curve(held_out, label) for label, name in enumerate(class_names)},
         [core_ranking.average_precision(held_out, label) for label in labels],
+        [core_ranking.average_precision_interval(held_out, label, codes) for label in labels],
     )

@@ -13,7 +13,19 @@ from dashboard.gallery import DEFAULT_ROWS, DEFAULT_TILES, ROWS, TILES, show_gal
 from dashboard.linked import Chosen
 from dashboard.page import escaped
 from dashboard.photo import show_opened
-from dashboard.selection import ANY_SPLIT, EVERYTHING, ORDERS, OUTCOMES, SPLIT_WORDS, Order, Selection, chips, matches
+from dashboard.selection import (
+    ANY_SPLIT,
+    EVERYTHING,
+    ORDERS,
+    OUTCOMES,
+    REVIEW_WORDS,
+    REVIEWS,
+    SPLIT_WORDS,
+    Order,
+    Selection,
+    chips,
+    matches,
+)
 from dashboard.tables import for_spreadsheet
 
 # No class can be called that.
@@ -23,7 +35,7 @@ ANY = ""
 def show_photos(view: Chosen, title: str = "Photos", default_order: Order = "highest loss") -> None:
     """The photos that are chosen: what is asked for, how many there are, and the gallery; the same on every page."""
     st.subheader(title, anchor=False)
-    _show_bar(view)
+    show_bar(view)
     by = _order(default_order)
     photos = view.in_order(by)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -55,7 +67,7 @@ def _bound_order(shown: Order, default: Order) -> dict[str, Any]:
     return address.bound("sort", shown, lambda by: address.go(sort=None if by == default else by, page=None))
 
 
-def _show_bar(view: Chosen) -> None:
+def show_bar(view: Chosen) -> None:
     """Chips, each of which takes its condition away, and how many photos meet them all.
 
     What the page shows by itself is no choice that could be taken back, so it has no chips.
@@ -90,6 +102,7 @@ def _show_filters(view: Chosen) -> None:
     if folds:
         _choose(view, "fold", "Fold", folds, str)
     _choose(view, "outcome", "Prediction", OUTCOMES, str)
+    _choose(view, "review", "Review", REVIEWS, lambda review: REVIEW_WORDS.get(review, review))
     for field, label in (("true", "True class"), ("predicted", "Predicted class")):
         _choose(view, field, label, view.run.class_names, _counted(view, field))
     bounds = selection.confidence or (0.0, 1.0)

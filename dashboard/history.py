@@ -1,8 +1,9 @@
-"""What a run's history of epochs says: where each curve runs, and which epoch was the best; pandas only."""
+"""What a run's history of epochs says: where each curve runs, and which epochs were the best; pandas only."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -33,28 +34,53 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a history comes to: its epochs, what they took, and the best of them; None if no loss was a number."""
+    """What a history comes to.
+
+    Attributes:
+        epochs: Their number, in all stages and folds.
+        seconds: What they took.
+        bests: The best epoch of each fold, or the only one without folds; none where no loss was a number.
+        final: Of a training in folds, how many epochs of each stage the network that is kept learnt from all photos, by
+            stage; empty without folds, and as long as it has not begun. Nothing is held out then: no validation loss.
+    """
 
     epochs: int
     seconds: float
-    best: Epoch | None
+    bests: tuple[Epoch, ...]
+    final: Mapping[str, int]
+
+    @property
+    def has_folds(self) -> bool:
+        """Whether this is a training in folds."""
+        return any(best.fold >= 0 for best in self.bests)
+
+    @property
+    def kept(self) -> int | None:
+        """How many epochs the network that is kept has learnt; None where that is not known yet."""
+        if self.has_folds:
+            return sum(self.final.values()) or None
+        return self.bests[0].number if self.bests else None
+
+    def mean_best(self, figure: Literal["val_loss", "val_accuracy"]) -> float | None:
+        """A figure of the best epoch; with folds its mean over them."""
+        return float(np.mean([getattr(best, figure) for best in self.bests])) if self.bests else None
 
 
 def summary(history: pd.DataFrame) -> Summary:
-    """Sum up a table as in `history.csv`.
-
-    Where a training of several folds ends with one on all photos, that is the one whose network was kept, if it has a
-    validation loss.
-    """
-    final = history[(history["fold"] == -1) & np.isfinite(history["val_loss"])]
-    counted = final if len(final) else history
-    row = best_row(counted["val_loss"])
-    best = None
-    if row is not None:
-        found = counted.iloc[row]
-        number = int(epoch_numbers(history)[counted.index[row]])
-        best = Epoch(number, found["stage"], int(found["fold"]), found["val_loss"], found["val_accuracy"])
-    return Summary(len(history), float(history["seconds"].sum()), best)
+    """Sum up a table as in `history.csv`."""
+    numbers = epoch_numbers(history)
+    is_final = (history["fold"] == -1) & bool((history["fold"] >= 0).any())
+    bests = []
+    for fold, rows in history[~is_final].groupby("fold"):
+        row = best_row(rows["val_loss"])
+        if row is not None:
+            found = rows.iloc[row]
+            number = int(numbers[rows.index[row]])
+            bests.append(Epoch(number, found["stage"], int(str(fold)), found["val_loss"], found["val_accuracy"]))
+    final = history.loc[is_final, "stage"].value_counts(sort=False)
+    return Summary(
+        len(history), float(history["seconds"].sum()), tuple(bests), {str(stage): int(n) for stage, n in final.items()}
+    )
 
 
 def epoch_numbers(history: pd.DataFrame) -> "pd.Series[int]":

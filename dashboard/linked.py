@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from core.errors import UserError
 from core.runs import Run
 from dashboard import address, data
-from dashboard.selection import EVERYTHING, TEST_DIFFERS, Selection, matches, order, simplified
+from dashboard.selection import EVERYTHING, REVIEWED, TEST_DIFFERS, Selection, matches, order, simplified
 
 # Every chart can be saved as a picture; nothing else is needed.
 CHART_CONFIG = {"displaylogo": False, "modeBarButtons": [["toImage"]]}
@@ -59,19 +59,23 @@ class Chosen:
         return order(self.chosen, by)
 
 
-def choose_photos(run: Run, default: Selection = EVERYTHING) -> Chosen:
+def choose_photos(run: Run, default: Selection = EVERYTHING, labels: str | None = None) -> Chosen:
     """Read the selection in the address and apply it to a run's photos.
 
     Args:
         run: Whose photos they are.
         default: What to choose where the address asks for nothing.
+        labels: Which labels photos are judged by, `reviewed` or `original`; what the selection says where it is None.
     """
-    photos = data.photos(run)
     selection, faults = address.selection()
     if fault := data.test_fault(run):
         faults.append(f"Predictions of test photos are left out. {fault}")
     if selection == EVERYTHING:
         selection = default
+    labels = labels or selection.labels or REVIEWED
+    photos = data.photos(run, labels)
+    if fault := data.reviews(run).fault:
+        faults.append(f"What was decided about photos is not shown. {fault}")
     positions = other = None
     if selection.map is not None:
         try:
@@ -84,7 +88,8 @@ def choose_photos(run: Run, default: Selection = EVERYTHING) -> Chosen:
     if selection.with_run is not None:
         try:
             before = data.find_run(selection.with_run)
-            other = (data.test_changes if selection.change == TEST_DIFFERS else data.changes)(before, run)
+            is_test = selection.change == TEST_DIFFERS
+            other = data.test_changes(before, run) if is_test else data.changes(before, run, labels)
         except UserError as error:
             faults.append(f"{selection.with_run} cannot be compared with. {error}")
     changes = None if other is None else other["change"]

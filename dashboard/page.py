@@ -124,7 +124,7 @@ def _say_no_run() -> None:
         "A run is what a training leaves behind. Start one in a terminal, in Maskboard's folder; this page shows it as "
         "soon as it is there."
     )
-    where = "" if default_runs_dir() == PROJECT_DIR / "runs" else _runs_dir_option()
+    where = runs_dir_option()
     st.caption("To see how it works: a drawn dataset, no network, about a minute and a half.")
     st.code(f"python train.py --demo{where}", language="bash")
     st.caption("To learn from your photos, in a folder of your choice:")
@@ -133,8 +133,10 @@ def _say_no_run() -> None:
     st.fragment(_rerun_at_first_run, run_every=SECONDS_BETWEEN_LOOKS)()
 
 
-def _runs_dir_option() -> str:
-    """Another terminal need not know the environment that this process was given."""
+def runs_dir_option() -> str:
+    """What a command must be told of where runs are: another terminal need not know this process' environment."""
+    if default_runs_dir() == PROJECT_DIR / "runs":
+        return ""
     return f" --runs-dir {shlex.quote(str(default_runs_dir().resolve()))}"
 
 

@@ -53,10 +53,9 @@ def _show_dialog(view: Chosen, images: list[str]) -> None:
         forget_steps()
         address.go(photo=images[there])
 
-    def go_on() -> None:
-        here = place()
-        if here is not None and here + 1 < len(images):
-            address.go(photo=images[here + 1])
+    def go_on(decided: str) -> None:
+        if decided in images[:-1]:
+            address.go(photo=images[images.index(decided) + 1])
 
     show_steps(place, len(images), go, "photo", shortcuts=True)
     show_controls(view.run, rows, lambda name: address.go(photo=name), go_on)

@@ -36,6 +36,8 @@ class Photo:
         facts: What else is known of it, a few words each.
         size: Width and height in pixels and size in bytes, as far as known without its file.
         path: Its file's path, to be copied; empty where it has none here.
+        sure_from: The lowest confidence with which a class is given as the answer.
+        is_calibrated: Whether the probabilities are; those in a run's files are not.
     """
 
     name: str
@@ -46,6 +48,8 @@ class Photo:
     facts: tuple[str, ...] = ()
     size: tuple[int, int, int] | None = None
     path: str = ""
+    sure_from: float = 0.0
+    is_calibrated: bool = False
 
 
 def show_photo(run: Run, photo: Photo, key: str) -> None:
@@ -104,6 +108,8 @@ def _show_verdict(run: Run, photo: Photo, key: str) -> None:
         return
     best = max(range(len(values)), key=values.__getitem__)
     verdict = f"**{escaped(names[best])}**, {values[best]:.0%} sure"
+    if values[best] < photo.sure_from:
+        verdict = f"**not sure**: most likely {escaped(names[best])}, {values[best]:.0%}"
     if true is not None:
         verdict += " ✓" if best == true else f", but labelled **{escaped(names[true])}**"
     st.markdown(verdict)
@@ -161,7 +167,10 @@ def _show_why(run: Run, photo: Photo, source: Path | bytes, look: data.Look, key
 def _panels(photo: Photo, look: data.Look, explanation: Explanation, classifier: Classifier) -> list[Panel]:
     scale = min(1, _HEAT_SIZE / max(look.width, look.height))
     size = (max(1, round(look.width * scale)), max(1, round(look.height * scale)))
-    said = zip(classifier.class_names, explanation.probabilities, explanation.heat, strict=True)
+    probabilities = explanation.probabilities
+    if photo.is_calibrated:
+        probabilities = classifier.calibrated(probabilities[None])[0]
+    said = zip(classifier.class_names, probabilities, explanation.heat, strict=True)
     panels = []
     for name, probability, heat in said:
         on_photo = heat_on_photo(heat, classifier.resize, size, classifier.image_size)

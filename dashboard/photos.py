@@ -39,7 +39,8 @@ def photo_table(
 
     Returns:
         A row a photo, sorted by `image`: `image`, `name` (its last part), `split` (one of `SPLITS`), `fold`,
-        `true_label` and `predicted_label` (class indices, -1 where not known), `confidence`, `margin` (between the two
+        `true_label` and `predicted_label` (class indices, -1 where not known), `is_relabelled` (whether the label that
+        the run was trained with is another one than the dataset's), `confidence`, `margin` (between the two
         largest probabilities), `loss`, `prob_0`, ..., `width`, `height`, `bytes`, `sha256`, `original_label`, `group`,
         `brightness`, `contrast`, `sharpness`, `ratio` (width by height), `megapixels` (all missing where not known),
         `copies` (other photos of its group), `problem` (kinds with a blank between them) and `detail`.
@@ -53,6 +54,7 @@ def photo_table(
         found = photos["label"].dropna()[is_wrong_label].iloc[0]
         raise RunError(f"{SAMPLES_FILE}: expected labels 0 to {n_classes - 1}, found {found}.")
     photos["true_label"] = photos["label"].fillna(NO_LABEL).astype("int16")
+    photos["is_relabelled"] = (photos["label"] != photos["original_label"]).fillna(False).astype(bool)
     photos = _with_predictions(photos, n_classes, predictions, test_predictions)
     photos = photos.merge(_per_photo(problems), on="image", how="left")
     photos[["problem", "detail"]] = photos[["problem", "detail"]].fillna("")

@@ -99,14 +99,27 @@ def take(run: Run, asked: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     by_name = data.decided(run, rows).to_dict("index")
     for each in asked:
         try:
+            if each["name"] not in by_name:
+                raise UserError(f"{run.name} has no photo {each['name']} any more; nothing was decided about it.")
             fresh.append(review_of(run, by_name[each["name"]], each))
         except UserError as error:
             refused[str(each["id"])] = str(error)
-    try:
-        data.add_reviews(run, fresh)
-    except UserError as error:
-        refused |= dict.fromkeys([review.id for review in fresh], str(error))
+    if failed := keep(run, fresh):
+        refused |= dict.fromkeys([review.id for review in fresh], failed)
     return refused
+
+
+def keep(run: Run, reviews: Sequence[Review]) -> str:
+    """Write decisions down.
+
+    Returns:
+        Why that was not possible; empty where it was.
+    """
+    try:
+        data.add_reviews(run, reviews)
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 def told(run: Run) -> list[str]:

@@ -12,27 +12,28 @@ from core.reviews import EXCLUDE, MAX_NOTE, NOTE, RELABEL, UNDO, UNSURE
 from core.runs import Run
 from dashboard import address, data
 from dashboard.page import escaped
-from dashboard.review import N_KEYS, decision_text, review_of, undoes, why_not
+from dashboard.review import N_KEYS, decision_text, keep, review_of, undoes, why_not
 
 # Whether a decision goes on to the next photo, in the address.
 GO_ON = "next"
-# What the session keeps: decisions made since the last step by hand, and why the last one failed.
-_MADE, _FAILED = "review-made", "review-failed"
-_NOTE_FIELD = "review-note"
+# What the session keeps: decisions made since the last step by hand, why the last one failed, how often this was drawn.
+_MADE, _FAILED, _TURN = "review-made", "review-failed", "review-turn"
+_NOTE_FIELD, _KEYS = "review-note", "review-keys"
+_UNDO, _GO_ON_KEY = "z", "g"
 
-_note_key = st.components.v2.component(
-    "maskboard_note_key", js=(Path(__file__).parent / "note_key.js").read_text(encoding="utf-8")
+_keys = st.components.v2.component(
+    "maskboard_review_keys", js=(Path(__file__).parent / "review_keys.js").read_text(encoding="utf-8")
 )
 
 
-def show_controls(run: Run, photo: pd.DataFrame, go: Callable[[str], object], go_on: Callable[[], object]) -> None:
+def show_controls(run: Run, photo: pd.DataFrame, go: Callable[[str], object], go_on: Callable[[str], object]) -> None:
     """Show what can be decided about a photo and what stands.
 
     Args:
         run: Whose photo it is.
         photo: Its row of `dashboard.data.photos`, perhaps of some time ago.
         go: Called with the name of a photo to be shown in the place of this one.
-        go_on: Called where the next one is to be shown.
+        go_on: Called with the name of a photo after which the next one is to be shown.
     """
     row = data.decided(run, photo).iloc[0]
     if reason := why_not(row.to_dict()):
@@ -44,6 +45,7 @@ def show_controls(run: Run, photo: pd.DataFrame, go: Callable[[str], object], go
     with st.container(horizontal=True, vertical_alignment="center", key="reviewed"):
         st.markdown(_stands(run, row), width="content")
         _show_note(run, row)
+        _take_keys(run, row, go, go_on)
     if failed := st.session_state.pop(_FAILED, None):
         st.error(escaped(failed), icon=":material/error:")
 
@@ -53,30 +55,69 @@ def forget_steps() -> None:
     st.session_state[_MADE] = []
 
 
-def _show_buttons(run: Run, row: "pd.Series[Any]", go: Callable[[str], object], go_on: Callable[[], object]) -> None:
-    """A button a decision; the one that stands is filled."""
+def _show_buttons(run: Run, row: "pd.Series[Any]", go: Callable[[str], object], go_on: Callable[[str], object]) -> None:
+    """A button a decision, with its key; the one that stands is filled."""
 
-    def button(words: str, shortcut: str, stands: bool, decide: Callable[..., None], *args: object) -> None:
-        # The photo is part of the key: one that is pressed while the next photo is drawn decides nothing about that.
+    def button(key: str, words: str, stands: bool, act: Callable[..., None], *args: object) -> None:
+        # The photo is part of the name: one that is clicked while the next photo is drawn decides nothing about that.
         st.button(
-            escaped(words), shortcut=shortcut, key=f"review-{row['image']}-{shortcut}", on_click=decide, args=args,
-            type="primary" if stands else "secondary",
+            f"{escaped(words)} {key if stands else f':gray[{key}]'}", key=f"review-{row['image']}-{key}", on_click=act,
+            args=args, type="primary" if stands else "secondary",
         )  # fmt: skip
 
-    for label, name in enumerate(run.class_names[:N_KEYS]):
-        asked = {"action": RELABEL, "label": label}
-        button(name, str(label), row["review_class"] == name, _decide, run, row, asked, go_on)
-    for words, shortcut, action in (("Exclude", "x", EXCLUDE), ("Unsure", "u", UNSURE)):
-        button(words, shortcut, row["review"] == action, _decide, run, row, {"action": action}, go_on)
-    button("Undo", "z", False, _undo, run, row, go)
-    is_on = address.params().get(GO_ON) == "1"
+    for key, (words, asked) in _decisions(run).items():
+        stands = row["review"] == asked["action"] and (asked["action"] != RELABEL or row["review_class"] == words)
+        button(key, words, stands, _decide, run, row, asked, go_on)
+    button(_UNDO, "Undo", False, _undo, run, row, go)
     st.button(
-        "Go on after each: on" if is_on else "Go on after each: off", shortcut="g", key="review-go-on", type="tertiary",
-        on_click=address.go, kwargs={GO_ON: None if is_on else "1"}, help="Whether a decision shows the next photo.",
+        f"Go on after each: {'on' if _goes_on() else 'off'} :gray[{_GO_ON_KEY}]", key="review-go-on", type="tertiary",
+        on_click=_switch_go_on, help="Whether a decision shows the next photo.",
     )  # fmt: skip
 
 
-def _show_other_classes(run: Run, row: "pd.Series[Any]", go_on: Callable[[], object]) -> None:
+def _decisions(run: Run) -> dict[str, tuple[str, dict[str, Any]]]:
+    """What each key decides: in words, and as `dashboard.review.review_of` takes it."""
+    classes = {
+        str(label): (name, {"action": RELABEL, "label": label}) for label, name in enumerate(run.class_names[:N_KEYS])
+    }
+    return classes | {"x": ("Exclude", {"action": EXCLUDE}), "u": ("Unsure", {"action": UNSURE})}
+
+
+def _take_keys(run: Run, row: "pd.Series[Any]", go: Callable[[str], object], go_on: Callable[[str], object]) -> None:
+    decisions = _decisions(run)
+    turn = st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
+
+    def press() -> None:
+        pressed = st.session_state[_KEYS].pressed
+        # The photo that was seen is not always the one that was drawn last.
+        seen = row if pressed["image"] == row["image"] else _row_of(run, pressed["image"])
+        if pressed["key"] == _UNDO:
+            _undo(run, seen, go)
+        elif pressed["key"] == _GO_ON_KEY:
+            _switch_go_on()
+        else:
+            _decide(run, seen, decisions[pressed["key"]][1], go_on)
+
+    _keys(
+        data={"field": _NOTE_FIELD, "image": row["image"], "keys": [*decisions, _UNDO, _GO_ON_KEY], "turn": turn},
+        key=_KEYS, on_pressed_change=press,
+    )  # fmt: skip
+
+
+def _row_of(run: Run, image: str) -> "pd.Series[Any]":
+    photos = data.photos(run)
+    return data.decided(run, photos[photos["image"] == image]).iloc[0]
+
+
+def _goes_on() -> bool:
+    return address.params().get(GO_ON) == "1"
+
+
+def _switch_go_on() -> None:
+    address.go(**{GO_ON: None if _goes_on() else "1"})
+
+
+def _show_other_classes(run: Run, row: "pd.Series[Any]", go_on: Callable[[str], object]) -> None:
     """The classes that there are no keys for."""
     names = run.class_names[N_KEYS:]
     if not names:
@@ -90,14 +131,13 @@ def _show_other_classes(run: Run, row: "pd.Series[Any]", go_on: Callable[[], obj
 
 
 def _show_note(run: Run, row: "pd.Series[Any]") -> None:
-    def keep(text: str) -> None:
+    def take(text: str) -> None:
         _decide(run, row, {"action": NOTE, "note": text.strip()}, None)
 
     st.text_input(
         "Note", max_chars=MAX_NOTE, placeholder="Note: n, then Enter", label_visibility="collapsed",
-        **address.bound(_NOTE_FIELD, row["note"], keep),
+        **address.bound(_NOTE_FIELD, row["note"], take),
     )  # fmt: skip
-    _note_key(data={"field": _NOTE_FIELD}, key="review-note-key")
 
 
 def _stands(run: Run, row: "pd.Series[Any]") -> str:
@@ -105,12 +145,12 @@ def _stands(run: Run, row: "pd.Series[Any]") -> str:
     return f"Reviewed: **{escaped(text)}**" if text else "Not reviewed"
 
 
-def _decide(run: Run, row: "pd.Series[Any]", asked: dict[str, Any], go_on: Callable[[], object] | None) -> None:
+def _decide(run: Run, row: "pd.Series[Any]", asked: dict[str, Any], go_on: Callable[[str], object] | None) -> None:
     if not _add(run, row, asked):
         return
     st.session_state.setdefault(_MADE, []).append((row, undoes(run, row["sha256"])))
-    if go_on is not None and address.params().get(GO_ON) == "1":
-        go_on()
+    if go_on is not None and _goes_on():
+        go_on(row["image"])
 
 
 def _undo(run: Run, row: "pd.Series[Any]", go: Callable[[str], object]) -> None:
@@ -125,8 +165,8 @@ def _undo(run: Run, row: "pd.Series[Any]", go: Callable[[str], object]) -> None:
 
 def _add(run: Run, row: "pd.Series[Any]", asked: dict[str, Any]) -> bool:
     try:
-        data.add_reviews(run, [review_of(run, row.to_dict(), asked)])
+        failed = keep(run, [review_of(run, row.to_dict(), asked)])
     except UserError as error:
-        st.session_state[_FAILED] = str(error)
-        return False
-    return True
+        failed = str(error)
+    st.session_state[_FAILED] = failed
+    return not failed

@@ -9,12 +9,13 @@ the run has been trained again. Every field has one spelling, the one in the add
     brightness=0.4-0.6  contrast=0.1-0.2  sharpness=50-200  megapixels=0.1-0.3  copies=1-3  group=0f3a
     with=OTHER-RUN  change=fixed (or test_differs: test photos that the other run puts into another class)
     labels=original (with change: as judged by the labels before any review)
-    review=relabel (or exclude, unsure, note; any of them; none)
+    review=relabel (or exclude, unsure, note; any of them; none; mended: the run was trained with another label)
 
 Ranges hold their lower bound and not their upper one, so that the bins of a histogram share no photo; a range of
 confidence up to 1 holds 1 too.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -46,9 +47,9 @@ _SORTING: dict[Order, tuple[str, bool]] = {
 # Asked for on a page that shows the photos of one split where nothing is asked for.
 ANY_SPLIT = "any"
 OUTCOMES = ("wrong", "right")
-# What a photo must have been decided about: one thing, anything, nothing.
-ANY_REVIEW, NO_REVIEW = "any", "none"
-REVIEWS = (*DECISIONS, NOTE, ANY_REVIEW, NO_REVIEW)
+# What must have been decided about a photo: one thing, anything, nothing; or that it was trained on as relabelled.
+ANY_REVIEW, NO_REVIEW, MENDED = "any", "none", "mended"
+REVIEWS = (*DECISIONS, NOTE, ANY_REVIEW, NO_REVIEW, MENDED)
 REVIEW_WORDS = {
     RELABEL: "relabelled",
     EXCLUDE: "excluded",
@@ -56,6 +57,7 @@ REVIEW_WORDS = {
     NOTE: "with a note",
     ANY_REVIEW: "reviewed",
     NO_REVIEW: "not reviewed",
+    MENDED: "relabelled in this run",
 }
 # The labels that a comparison goes by: those of the run that is shown, which reviews may have changed, or those before.
 REVIEWED, ORIGINAL = "reviewed", "original"
@@ -196,7 +198,7 @@ _CHOICES: dict[str, Sequence[str]] = {
     "labels": (ORIGINAL,),
     "review": REVIEWS,
 }
-_NUMBER = r"\d{1,6}(?:\.\d{1,9})?"
+_NUMBER = r"\d{1,8}(?:\.\d{1,9})?"
 
 
 def _parse_range(text: str) -> Range | None:
@@ -253,6 +255,8 @@ def _words(field: str, selection: Selection) -> str:
     value = getattr(selection, field)
     if field == "split":
         return SPLIT_WORDS.get(value, "any split")
+    if field == "copies":
+        return _copies_words(*value)
     if field in RANGES:
         words, factor, form, unit = RANGES[field]
         low, high = (form.format(factor * end) for end in value)
@@ -271,6 +275,12 @@ def _words(field: str, selection: Selection) -> str:
     return {"true": "true class: ", "fold": "fold ", "name": "name has ", "outcome": ""}.get(field, f"{field}: ") + str(
         value
     )
+
+
+def _copies_words(low: float, high: float) -> str:
+    """A range of whole numbers, its upper end not in it."""
+    fewest, most = math.ceil(low), math.ceil(high) - 1
+    return f"near-identical photos: {fewest if fewest >= most else f'{fewest} to {most}'}"
 
 
 # --- photos ----------------------------------------------------------------------------------------------------------
@@ -334,6 +344,8 @@ def _is_reviewed(photos: pd.DataFrame, review: str) -> NDArray[np.bool_]:
     """Which photos were decided about as asked; see `dashboard.photos.with_decisions`."""
     if review == NOTE:
         return (photos["note"] != "").to_numpy()
+    if review == MENDED:
+        return photos["is_relabelled"].to_numpy()
     if review in DECISIONS:
         return (photos["review"] == review).to_numpy()
     is_reviewed = ((photos["review"] != "") | (photos["note"] != "")).to_numpy()

@@ -1,14 +1,20 @@
 """A run folder written by hand: the contract between training and dashboard, spelt out."""
 
+import hashlib
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from core.runs import Run, read_run
-from tests.conftest import make_photo
+from core import evaluation
+from core.dataset import fingerprint
+from core.label_issues import find_label_issues
+from core.runs import LATER_SAMPLE_COLUMNS, Run, read_predictions, read_run, read_samples
+from core.splits import split_hash
+from tests.conftest import make_photo, write_labels
 
 CLASS_NAMES = ("nobody", "everybody", "somebody")
 
@@ -56,7 +62,31 @@ def write_run(runs_dir: Path, data: Path, name: str = "first", **info: Any) -> R
     )
     (folder / "submission.csv").write_text("Id,Category\nx.jpg,0\ny.jpg,1\n")
     (folder / "metrics.json").write_text(json.dumps(_metrics()))
+    (folder / "label_issues.csv").write_text(
+        "image,label,suggested_label,self_confidence,is_issue\n"
+        "training/d.jpg,2,1,0.01,True\ntraining/b.jpg,0,1,0.3,True\n"
+        "training/c.jpg,1,1,0.8,False\ntraining/a.jpg,0,0,0.9,False\n"
+    )
     return read_run(folder)
+
+
+def write_folds(run: Run) -> None:
+    """Make a run one with folds: each labelled photo predicted out of fold, a last network that learnt from all."""
+    folder, n_classes = run.path, len(CLASS_NAMES)
+    table = pd.read_csv(folder / "predictions.csv")
+    table.assign(split="train").to_csv(folder / "fitted_predictions.csv", index=False)
+    table = table.assign(split="val", fold=[row % 2 for row in range(len(table))])
+    table.to_csv(folder / "predictions.csv", index=False)
+    (folder / "history.csv").write_text(
+        "stage,fold,epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds\n"
+        "head,0,0,1.2,0.4,1.1,0.25,0.001,0.5\n"
+        "head,0,1,0.8,0.6,0.9,0.5,0.001,0.3\n"
+        "head,1,0,0.5,0.8,0.7,0.75,0.001,0.3\n"
+        "head,-1,0,0.5,0.8,,,0.001,0.3\n"
+    )
+    (folder / "metrics.json").write_text(json.dumps(evaluation.summarise(table, CLASS_NAMES)))
+    issues = find_label_issues(table, n_classes)
+    issues.to_csv(folder / "label_issues.csv", index=False)
 
 
 def predict_anew(run: Run, **probabilities: tuple[float, float, float]) -> None:
@@ -86,6 +116,54 @@ def write_embeddings(run: Run, angles: dict[str, float]) -> None:
     """
     radians = np.radians([angles.get(letter, 0.0) for letter in "abcdefgxy"])
     np.save(run.path / "embeddings.npy", np.stack([np.cos(radians), np.sin(radians)], axis=1).astype(np.float16))
+
+
+def write_whole_run(runs_dir: Path, data: Path, name: str = "first") -> Run:
+    """The run of `write_run` with all files of a finished one, as training writes them, and its dataset."""
+    run = write_run(runs_dir, data, name)
+    write_labels(data, {Path(image).name: label for image, _, label, *_ in PREDICTIONS})
+    (data / "test_gt.json").write_text('{"x.jpg": 0, "y.jpg": 2}')
+    samples = read_samples(run.path / "samples.csv").drop(columns=list(LATER_SAMPLE_COLUMNS))
+    samples.assign(sha256=[sha256(data / image) for image in samples["image"]]).to_csv(
+        run.path / "samples.csv", index=False
+    )
+    write_embeddings(run, {})
+    pd.DataFrame({"image": samples["image"], "x": 0.5, "y": 0.5}).to_csv(run.path / "projection.csv", index=False)
+    with zipfile.ZipFile(run.path / "model.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+    (run.path / "tensorboard").mkdir()
+    (run.path / "tensorboard" / "events.out").write_bytes((5).to_bytes(8, "little") + b"sum." + b"event" + b"sum.")
+    write_what_follows(run)
+    return read_run(run.path)
+
+
+def write_what_follows(run: Run) -> None:
+    """Write scores, matrix and fingerprints of a run from `write_whole_run` as they follow from its tables."""
+    table = read_predictions(run.path / "predictions.csv", 3)
+    held_out = table[table["split"] == "val"]
+    tested = pd.read_csv(run.path / "test_predictions.csv")
+    scored = evaluation.predictions_table(
+        tested["image"].tolist(), ["test"] * 2, np.array([0, 2]), tested[["prob_0", "prob_1", "prob_2"]].to_numpy()
+    )
+    groups = read_samples(run.path / "samples.csv").set_index("image")["group"]
+    metrics = evaluation.summarise(held_out, CLASS_NAMES, groups[held_out["image"]].tolist())
+    temperature = metrics["temperature"]
+    metrics["test"] = evaluation.summarise(scored, CLASS_NAMES, groups[scored["image"]].tolist(), temperature)
+    (run.path / "metrics.json").write_text(json.dumps(metrics))
+    matrix = evaluation.confusion_matrix(held_out["true_label"], held_out["predicted_label"], 3)
+    index = pd.Index(CLASS_NAMES, name="true \\ predicted")
+    pd.DataFrame(matrix, index=index, columns=list(CLASS_NAMES)).to_csv(run.path / "confusion_matrix.csv")
+    has_folds = (table["fold"] >= 0).any()
+    sides = (table["fold"] if has_folds else table["split"] == "val").to_numpy()
+    info = json.loads((run.path / "run.json").read_text())
+    info["dataset_fingerprint"] = fingerprint(read_samples(run.path / "samples.csv"))
+    info["split_hash"] = split_hash(table["image"].tolist(), sides)
+    (run.path / "run.json").write_text(json.dumps(info))
+
+
+def sha256(path: Path) -> str:
+    """The hash of a file's content, as tables have it."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _run_json(name: str, data: Path) -> dict[str, Any]:

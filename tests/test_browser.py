@@ -23,7 +23,8 @@ PAGES = {
     "": "Overview",
     "overview": "Overview",
     **{
-        name: name.capitalize() for name in ("data", "training", "evaluation", "photos", "map", "compare", "submission")
+        name: name.capitalize()
+        for name in ("data", "training", "evaluation", "photos", "map", "reviews", "compare", "submission")
     },
 }
 
@@ -91,6 +92,19 @@ def test_the_overview_leads_to_the_errors_worst_first_and_to_each_of_them(
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     expect(page).not_to_have_url(re.compile("photo="))
+
+
+def test_each_line_of_the_label_issues_is_a_click_to_its_photo(server: Server, page: Page, run_folder: Path) -> None:
+    images = pd.read_csv(run_folder / "label_issues.csv")["image"].tolist()
+    page.goto(f"{server.url}/labels?issues=all")
+    wait_for_script(page)
+    lines = page.get_by_test_id("stDataFrame")
+    dialog = page.get_by_role("dialog")
+    for row in (1, 1, 0):  # Once more after it was closed, too.
+        lines.click(position={"x": 70, "y": 35 * (row + 1) + 17})
+        expect(dialog.get_by_text(images[row])).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
 
 
 def test_a_run_trained_meanwhile_shows_after_a_refresh(server: Server, page: Page, run_folder: Path) -> None:

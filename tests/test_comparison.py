@@ -19,6 +19,7 @@ from core.comparison import (
     mcnemar_exact,
     paired_figures,
     replaced_images,
+    with_groups,
 )
 from core.errors import UserError
 from core.evaluation import predictions_table
@@ -102,6 +103,15 @@ def test_of_a_relabelled_photo_the_later_label_counts_for_both_runs() -> None:
     assert comparison.photos["true_label"].tolist() == [1, 2]
     assert comparison.photos["change"].tolist() == ["still_right", "still_right"]
     assert comparison.photos["loss_before"].tolist() == pytest.approx([-math.log(0.8)] * 2)
+
+
+def test_both_runs_can_be_judged_by_other_labels() -> None:
+    before, after = predictions({"a": (0, 1), "b": (2, 2)}), predictions({"a": (1, 1), "b": (2, 2)})
+    comparison = compare(before, after, pd.Series({"a": 0, "gone": 1}))
+    assert (comparison.n_relabelled, comparison.n_relabelled_after) == (0, 1)
+    assert comparison.photos["true_label"].tolist() == [0, 2]
+    assert comparison.photos["change"].tolist() == ["still_wrong", "still_right"]
+    assert comparison.photos["loss_after"].tolist() == pytest.approx([-math.log(0.1), -math.log(0.8)])
 
 
 def test_the_predictions_stay_as_they_are() -> None:
@@ -243,6 +253,56 @@ def test_hundred_thousand_photos_are_compared_whole() -> None:
     for found in paired_figures(comparison, 3):
         low, high = found.interval
         assert 0 < high - low < 0.02
+
+
+# --- groups ----------------------------------------------------------------------------------------------------------
+
+
+def grouped(comparison: Comparison, groups: list[str]) -> Comparison:
+    return with_groups(comparison, pd.DataFrame({"image": comparison.photos["image"], "group": groups}))
+
+
+def copied(table: pd.DataFrame, times: int) -> pd.DataFrame:
+    """Every photo several times, under other names."""
+    copies = [table.assign(image=table["image"] + f"-{copy}") for copy in range(times)]
+    return pd.concat(copies, ignore_index=True)
+
+
+def test_groups_of_one_photo_each_change_no_figure() -> None:
+    comparison = compare(random_predictions(100, seed=1), random_predictions(100, seed=2))
+    assert paired_figures(grouped(comparison, [f"{n}" for n in range(100)]), 3) == paired_figures(comparison, 3)
+
+
+@pytest.mark.parametrize("name", ["accuracy", "macro_f1", "log_loss"])
+def test_copies_are_no_more_evidence_of_a_difference(name: str) -> None:
+    before, after = random_predictions(150, seed=1), random_predictions(150, seed=2)
+    alone = figure(compare(before, after), name)
+    copies = compare(copied(before, 4), copied(after, 4))
+    together = figure(grouped(copies, copies.photos["image"].str.split("-").str[0].tolist()), name)
+    width = alone.interval[1] - alone.interval[0]
+    assert together.difference == pytest.approx(alone.difference)
+    assert together.interval == pytest.approx(alone.interval, abs=0.05 * width)
+
+
+def test_the_interval_of_the_macro_f1_is_that_of_drawing_groups() -> None:
+    comparison, random = compare(random_predictions(200, seed=1), random_predictions(200, seed=2)), np.random
+    groups = random.default_rng(3).integers(0, 70, size=200)
+    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    rng, differences = random.default_rng(4), []
+    true, was, now = (
+        comparison.photos[column].to_numpy() for column in ("true_label", "predicted_before", "predicted_after")
+    )
+    for _ in range(800):
+        rows = np.concatenate([members[group] for group in rng.integers(0, len(members), len(members))])
+        differences.append(macro_f1(true[rows], now[rows]) - macro_f1(true[rows], was[rows]))
+    low, high = figure(grouped(comparison, groups.astype(str).tolist()), "macro_f1").interval
+    assert (low, high) == pytest.approx(tuple(np.quantile(differences, [0.025, 0.975])), abs=0.1 * (high - low))
+
+
+def test_a_photo_without_a_group_is_one_of_its_own() -> None:
+    comparison = compare(BEFORE, AFTER)
+    found = with_groups(comparison, pd.DataFrame({"image": ["a", "b"], "group": ["same", "same"]}))
+    assert found.photos["group"].tolist() == ["e", "d", "c", "same", "same"]
 
 
 # --- McNemar's test --------------------------------------------------------------------------------------------------

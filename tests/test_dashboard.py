@@ -9,10 +9,13 @@ import pytest
 
 from core.runs import Run
 from tests.conftest import make_photo
-from tests.handwritten import write_run
+from tests.handwritten import write_folds, write_run
 from tests.pages import open_page, plain, shown, texts, tiles
 
-PAGES = ("overview", "data", "training", "evaluation", "photos", "map", "compare", "predict", "submission")
+PAGES = (
+    "overview", "data", "training", "evaluation", "labels", "slices", "photos", "map", "reviews", "compare",
+    "predict", "submission",
+)  # fmt: skip
 
 # What the overview links to.
 ERRORS = {"split": "val", "outcome": "wrong"}
@@ -139,6 +142,52 @@ def test_overview_shows_figures_with_their_intervals(run: Run) -> None:
         "Accuracy": "50.0%", "Macro F1": "39.0%", "Log loss": "1.534", "Calibration error": "40.0%",
     }  # fmt: skip
     assert "95 %: 15.0% to 85.0%" in texts(app)
+
+
+def test_overview_marks_scores_that_early_stopping_watched(run: Run) -> None:
+    assert "orange-badge" in texts(open_page("overview")) and "early stopping watched them" in texts(
+        open_page("overview")
+    )
+    write_folds(run)
+    said = texts(open_page("overview"))
+    assert "green-badge" in said and "orange-badge" not in said
+    assert "7 photos predicted out of fold, nothing was fitted to them or stopped by them" in said
+
+
+def test_overview_shows_every_score_the_honest_ones_first(run: Run) -> None:
+    metrics = json.loads((run.path / "metrics.json").read_text())
+    test = metrics | {"kind": "test", "n_images": 2, "accuracy": 0.25}
+    naive = {"n_images": 4, "n_leaked": 3, "accuracy": 0.75, "accuracy_interval": [0.3, 0.95]}
+    (run.path / "metrics.json").write_text(json.dumps(metrics | {"test": test, "naive_split": naive}))
+    app = open_page("overview")
+    assert app.metric[0].value == "25.0%"
+    said = texts(app)
+    assert "Figures of 2 test photos" in said
+    assert (
+        "**Validation** (4 photos held out, optimistic: early stopping watched them): accuracy 50.0% (15.0% to" in said
+    )
+    assert "**Naive split** (4 photos, optimistic: 3 of them have a near-identical one" in said
+    assert "accuracy 75.0% (30.0% to 95.0%)" in said
+
+
+def test_overview_says_what_a_network_makes_of_the_photos_that_it_has_learnt_from(run: Run) -> None:
+    assert "On the 3 photos that the network has learnt from, the accuracy is 66.7%, not above" in texts(
+        open_page("overview")
+    )
+    write_folds(run)
+    assert "On the 7 photos that the network has learnt from" in texts(open_page("overview"))
+
+
+def test_evaluation_shows_calibration_before_and_after(run: Run) -> None:
+    assert not [table for table in open_page("evaluation").dataframe if "calibrated" in table.value]
+    write_folds(run)
+    app = open_page("evaluation")
+    (table,) = [table.value for table in app.dataframe if "calibrated" in table.value]
+    metrics = json.loads((run.path / "metrics.json").read_text())
+    for column, scores in (("as in the files", metrics), ("calibrated", metrics["calibrated"])):
+        assert table[column][0].startswith(f"{scores['expected_calibration_error']:.1%} (")
+        assert table[column][1].startswith(f"{scores['log_loss']:.3f} (")
+    assert f"Temperature **{metrics['temperature']:.2f}**" in texts(app)
 
 
 def test_overview_compares_with_the_run_before(run: Run, runs_dir: Path, data: Path) -> None:

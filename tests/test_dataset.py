@@ -5,17 +5,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from core import images
+from core import facts
 from core.config import DEFAULT_CLASS_NAMES
-from core.dataset import (
-    Dataset,
-    check_photos,
-    count_by_kind,
-    list_photos,
-    natural_key,
-    open_sizes,
-)
+from core.dataset import Dataset, check_photos, count_by_kind, list_photos, natural_key
 from core.errors import UserError
+from core.facts import open_facts
+from core.images import open_photo
 from tests.conftest import (
     make_class_folders,
     make_dataset,
@@ -79,8 +74,8 @@ def test_labels_may_begin_with_a_byte_order_mark(data: Path) -> None:
 
 
 def test_every_accepted_format_is_found_whatever_the_case_of_its_suffix(data: Path) -> None:
-    for suffix in ("jpeg", "PNG", "webp", "Bmp", "gif"):
-        make_photo(data / "training" / f"photo.{suffix}", seed=len(suffix))
+    for seed, suffix in enumerate(("jpeg", "PNG", "webp", "Bmp", "gif"), start=90):
+        make_photo(data / "training" / f"photo.{suffix}", seed=seed)
         set_label(data, f"photo.{suffix}")
     assert problem_kinds(data) == {}
     assert len(read_dataset(data).samples) == 16
@@ -96,17 +91,16 @@ def test_a_photo_that_was_decoded_before_is_hashed_but_not_decoded_again(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def check() -> Dataset:
-        with open_sizes(tmp_path / "cache") as sizes:
-            return check_photos(list_photos(data), sizes=sizes)
+        with open_facts(tmp_path / "cache") as cache:
+            return check_photos(list_photos(data), cache=cache)
 
     decoded: list[bytes] = []
-    open_photo = images.open_photo
 
     def spying_open(content: bytes) -> object:
         decoded.append(content)
         return open_photo(content)
 
-    monkeypatch.setattr(images, "open_photo", spying_open)
+    monkeypatch.setattr(facts, "open_photo", spying_open)
     first = check()
     assert len(decoded) == 11
     second = check()
@@ -121,8 +115,8 @@ def test_a_photo_that_was_decoded_before_is_hashed_but_not_decoded_again(
 def test_a_photo_that_cannot_be_used_is_reported_every_time(data: Path, tmp_path: Path) -> None:
     (data / "training" / "10000.jpg").write_bytes(b"no photo")
     for _ in range(2):
-        with open_sizes(tmp_path / "cache") as sizes:
-            (problem,) = check_photos(list_photos(data), sizes=sizes).problems
+        with open_facts(tmp_path / "cache") as cache:
+            (problem,) = check_photos(list_photos(data), cache=cache).problems
         assert (problem.image, problem.kind) == ("training/10000.jpg", "not_a_photo")
 
 

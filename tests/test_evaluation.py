@@ -4,10 +4,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.typing import NDArray
 from sklearn import metrics
 
 from core import evaluation, intervals
+from core.calibration import MIN_PROBABILITY, apply_temperature, fit_temperature, second_half
 
 NAMES = ("nobody", "everybody", "somebody")
 
@@ -17,11 +17,6 @@ def random_predictions(n: int = 200, n_classes: int = 3, seed: int = 0) -> pd.Da
     probabilities = random.dirichlet(np.ones(n_classes), size=n)
     labels = random.integers(0, n_classes, size=n)
     return evaluation.predictions_table([f"{i}.jpg" for i in range(n)], ["val"] * n, labels, probabilities)
-
-
-def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
 
 # --- the predictions table -------------------------------------------------------------------------------------------
@@ -46,7 +41,7 @@ def test_a_row_holds_what_was_predicted_and_how_wrong_it_was() -> None:
 
 def test_a_true_class_of_probability_zero_has_a_finite_loss() -> None:
     table = evaluation.predictions_table(["a.jpg"], ["val"], np.array([1]), np.array([[1.0, 0.0]]))
-    assert table["loss"].item() == pytest.approx(-np.log(evaluation.MIN_PROBABILITY))
+    assert table["loss"].item() == pytest.approx(-np.log(MIN_PROBABILITY))
 
 
 # --- the confusion matrix --------------------------------------------------------------------------------------------
@@ -102,10 +97,21 @@ def test_scores_say_which_class_they_are_of() -> None:
 
 
 def test_scores_come_with_their_intervals() -> None:
-    (scores, *_) = evaluation.per_class(np.array([[5, 3], [2, 90]]), ("cat", "dog"))
+    true, predicted = np.repeat([0, 0, 1, 1], [5, 3, 2, 90]), np.repeat([0, 1, 0, 1], [5, 3, 2, 90])
+    table = pd.DataFrame({"true_label": true, "predicted_label": predicted})
+    (scores, *_) = evaluation.per_class(table, ("cat", "dog"))
     assert scores["precision_interval"] == list(intervals.wilson_interval(5, 7))
     assert scores["recall_interval"] == list(intervals.wilson_interval(5, 8))
     assert scores["f1_interval"] == list(intervals.f1_interval(hits=5, support=8, predicted=7))
+
+
+def test_copies_make_the_intervals_of_a_class_no_narrower() -> None:
+    table = random_predictions(40)
+    twice = pd.concat([table] * 2, ignore_index=True)
+    alone, together = evaluation.per_class(table, NAMES), evaluation.per_class(twice, NAMES, twice["image"].tolist())
+    for before, after in zip(alone, together, strict=True):
+        for key in ("precision_interval", "recall_interval", "f1_interval"):
+            assert after[key] == pytest.approx(before[key], abs=0.02)
 
 
 def test_a_class_that_is_never_true_or_predicted_scores_zero() -> None:
@@ -119,6 +125,10 @@ def test_everything_is_recomputed_alike_from_the_csv() -> None:
     expected: dict[str, Any] = evaluation.summarise(table, NAMES)
     found = evaluation.summarise(read_back, NAMES)
     assert found.pop("classes") == expected.pop("classes")
+    assert found.pop("kind") == expected.pop("kind")
+    assert found.pop("calibrated") == {
+        key: pytest.approx(value, rel=1e-6) for key, value in expected.pop("calibrated").items()
+    }
     assert found == {key: pytest.approx(value, rel=1e-6) for key, value in expected.items()}
 
 
@@ -130,53 +140,137 @@ def test_a_summary_without_photos_is_finite() -> None:
 
 # --- intervals -------------------------------------------------------------------------------------------------------
 
+FIGURES = ("accuracy", "macro_f1", "log_loss", "expected_calibration_error")
 
-def test_the_interval_of_the_macro_f1_holds_it_and_shrinks_with_more_photos() -> None:
-    matrix = np.array([[30, 5, 2], [4, 25, 6], [3, 3, 22]])
-    score = evaluation.class_scores(matrix).f1.mean()
-    low, high = evaluation.macro_f1_interval(matrix)
-    low_of_more, high_of_more = evaluation.macro_f1_interval(matrix * 16)
-    assert low < low_of_more < score < high_of_more < high
-    assert (high - low) / (high_of_more - low_of_more) == pytest.approx(4, rel=0.1)
-    assert evaluation.macro_f1_interval(matrix) == (low, high), "no chance in it"
+
+def interval(summary: dict[str, Any], figure: str) -> tuple[float, float]:
+    low, high = summary[f"{figure}_interval"]
+    return low, high
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_the_interval_of_a_figure_holds_it_and_shrinks_with_more_photos(figure: str) -> None:
+    few, more = (evaluation.summarise(random_predictions(n), NAMES) for n in (200, 3200))
+    (low, high), (low_of_more, high_of_more) = interval(few, figure), interval(more, figure)
+    assert low <= few[figure] <= high and low_of_more <= more[figure] <= high_of_more
+    assert (high - low) / (high_of_more - low_of_more) == pytest.approx(4, rel=0.25)
+
+
+def test_there_is_no_chance_in_the_intervals() -> None:
+    table = random_predictions()
+    assert evaluation.summarise(table, NAMES) == evaluation.summarise(table, NAMES)
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_photos_that_are_there_four_times_are_no_more_evidence(figure: str) -> None:
+    table = random_predictions(150)
+    four_times = pd.concat([table] * 4, ignore_index=True)
+    alone = interval(evaluation.summarise(table, NAMES), figure)
+    together = interval(evaluation.summarise(four_times, NAMES, groups=four_times["image"].tolist()), figure)
+    assert together == pytest.approx(alone, abs=0.02 * (alone[1] - alone[0]) + 1e-9)
+
+
+def test_groups_of_one_photo_each_change_nothing() -> None:
+    table = random_predictions(60)
+    assert evaluation.summarise(table, NAMES, groups=table["image"].tolist()) == evaluation.summarise(table, NAMES)
+
+
+def test_of_a_single_group_nothing_is_known() -> None:
+    summary = evaluation.summarise(random_predictions(5), NAMES, groups=["same"] * 5)
+    assert interval(summary, "macro_f1") == interval(summary, "expected_calibration_error") == (0, 1)
+    assert interval(summary, "log_loss") == pytest.approx((0, 27.6), abs=0.1)
+
+
+def test_the_interval_of_the_macro_f1_is_that_of_a_bootstrap_of_the_groups() -> None:
+    table, random = random_predictions(200), np.random.default_rng(5)
+    groups = random.integers(0, 60, size=200)
+    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    scores = []
+    for _ in range(600):
+        rows = np.concatenate([members[group] for group in random.integers(0, len(members), len(members))])
+        matrix = evaluation.confusion_matrix(table["true_label"][rows], table["predicted_label"][rows], 3)
+        scores.append(evaluation.class_scores(matrix).f1.mean())
+    low, high = interval(evaluation.summarise(table, NAMES, groups.astype(str).tolist()), "macro_f1")
+    assert (low, high) == pytest.approx(tuple(np.quantile(scores, [0.025, 0.975])), abs=0.1 * (high - low))
 
 
 # --- calibration -----------------------------------------------------------------------------------------------------
 
 
-def test_the_calibration_error_of_a_hand_made_case() -> None:
-    # Two bins: 0.9 sure and half right, 0.6 sure and all right; both 0.4 off.
-    assert evaluation.expected_calibration_error([0.9, 0.9, 0.6, 0.6], [True, False, True, True]) == pytest.approx(0.4)
+def surer(table: pd.DataFrame, by: float) -> pd.DataFrame:
+    """The same predictions by a network that is surer of them than it may be."""
+    probabilities = apply_temperature(table[["prob_0", "prob_1", "prob_2"]].to_numpy(), 1 / by)
+    images, splits = table["image"].tolist(), table["split"].tolist()
+    return evaluation.predictions_table(images, splits, table["true_label"].to_numpy(), probabilities)
 
 
-def test_the_calibration_error_weighs_bins_by_their_photos() -> None:
-    assert evaluation.expected_calibration_error([0.8] * 3 + [0.3], [1, 1, 1, 0]) == pytest.approx(
-        0.75 * 0.2 + 0.25 * 0.3
-    )
-
-
-def test_full_confidence_belongs_to_the_last_bin() -> None:
-    assert evaluation.expected_calibration_error([1.0, 0.95], [False, True]) == pytest.approx(0.95 / 2)
-
-
-def test_without_photos_there_is_no_calibration_error() -> None:
-    assert evaluation.expected_calibration_error([], []) == 0
-
-
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
-def test_a_known_temperature_is_recovered(temperature: float) -> None:
+def calibrated_predictions(n: int) -> pd.DataFrame:
+    """Predictions that are right as often as they are sure."""
     random = np.random.default_rng(0)
-    logits = random.normal(size=(6000, 3)) * 1.5
-    labels = np.array([random.choice(3, p=row) for row in softmax(logits)])
-    assert evaluation.fit_temperature(softmax(logits * temperature), labels) == pytest.approx(temperature, rel=0.06)
+    probabilities = random.dirichlet(np.ones(3), size=n)
+    labels = (random.random(n)[:, None] > probabilities.cumsum(axis=1)).sum(axis=1)
+    return evaluation.predictions_table([f"{i}.jpg" for i in range(n)], ["val"] * n, labels, probabilities)
 
 
-def test_the_temperature_stays_finite_where_everything_is_right() -> None:
-    assert 0.05 <= evaluation.fit_temperature(np.eye(3), np.arange(3)) < 1
+def test_after_calibration_an_overconfident_network_scores_better() -> None:
+    summary = evaluation.summarise(surer(calibrated_predictions(2000), by=3), NAMES)
+    after = summary["calibrated"]
+    assert summary["temperature"] == pytest.approx(3, rel=0.1)
+    assert after["temperatures"] == pytest.approx([3, 3], rel=0.15)
+    for figure in ("log_loss", "expected_calibration_error"):
+        assert interval(after, figure)[1] < interval(summary, figure)[0]
+        assert interval(after, figure)[0] <= after[figure] <= interval(after, figure)[1]
 
 
-def test_without_photos_the_temperature_is_neutral() -> None:
-    assert evaluation.fit_temperature(np.empty((0, 3)), np.empty(0, int)) == 1
+def test_what_chance_alone_explains_is_no_calibration_error() -> None:
+    table = calibrated_predictions(300)
+    assert evaluation.summarise(table, NAMES)["expected_calibration_error_interval"][0] == 0
+    assert evaluation.summarise(surer(table, by=3), NAMES)["expected_calibration_error_interval"][0] > 0.1
+
+
+def test_the_scores_after_calibration_are_of_temperatures_that_other_groups_gave() -> None:
+    table = surer(calibrated_predictions(200), by=2)
+    groups = [f"group {row // 2}" for row in range(200)]
+    probabilities, labels = table[["prob_0", "prob_1", "prob_2"]].to_numpy(), table["true_label"].to_numpy()
+    is_second = second_half(groups)
+    expected = []
+    for side in (is_second, ~is_second):
+        scaled = apply_temperature(probabilities[~side], fit_temperature(probabilities[side], labels[side]))
+        expected += evaluation.cross_entropy(scaled, labels[~side]).tolist()
+    assert evaluation.summarise(table, NAMES, groups)["calibrated"]["log_loss"] == pytest.approx(np.mean(expected))
+
+
+def test_a_temperature_of_other_photos_is_taken_as_it_is() -> None:
+    table = random_predictions()
+    after = evaluation.summarise(table, NAMES, temperature=2.0)["calibrated"]
+    scaled = apply_temperature(table[["prob_0", "prob_1", "prob_2"]].to_numpy(), 2.0)
+    assert after["temperatures"] == [2.0]
+    assert after["log_loss"] == pytest.approx(evaluation.cross_entropy(scaled, table["true_label"].to_numpy()).mean())
+
+
+# --- what kind of score it is ----------------------------------------------------------------------------------------
+
+
+def test_what_early_stopping_watched_is_optimistic_and_what_it_did_not_is_not() -> None:
+    held_out = random_predictions(6)
+    out_of_fold, some_of_each = held_out.assign(fold=[0, 1, 2, 0, 1, 2]), held_out.assign(fold=[0, 1, 2, 0, 1, -1])
+    assert evaluation.score_kind(held_out) == evaluation.score_kind(some_of_each) == evaluation.HELD_OUT
+    assert evaluation.score_kind(out_of_fold) == evaluation.OUT_OF_FOLD
+    assert evaluation.score_kind(held_out.assign(split="test")) == evaluation.TEST
+    assert [kind.is_optimistic for kind in evaluation.KINDS.values()] == [True, False, False]
+
+
+def test_the_summary_says_of_what_kind_it_is() -> None:
+    assert evaluation.summarise(random_predictions(6).assign(fold=0), NAMES)["kind"] == "out_of_fold"
+
+
+def test_scores_that_can_be_believed_come_first() -> None:
+    held_out, test = ({"n_images": n} for n in (1, 2))
+    assert evaluation.scores_by_kind(held_out) == [(evaluation.HELD_OUT, held_out)]
+    both = held_out | {"test": test}
+    assert evaluation.scores_by_kind(both) == [(evaluation.TEST, test), (evaluation.HELD_OUT, both)]
+    folds = both | {"kind": "out_of_fold"}
+    assert evaluation.scores_by_kind(folds) == [(evaluation.OUT_OF_FOLD, folds), (evaluation.TEST, test)]
 
 
 # --- the most confused pairs -----------------------------------------------------------------------------------------

@@ -32,21 +32,28 @@ def test_a_stage_starts_where_its_name_first_stands() -> None:
 def test_a_summary_names_the_best_epoch_and_its_stage() -> None:
     found = summary(history(("head", -1, 0.8), ("head", -1, 0.6), ("fine_tune", -1, 0.4)))
     assert (found.epochs, found.seconds) == (3, 6.0)
-    assert found.best == Epoch(number=3, stage="fine_tune", fold=-1, val_loss=0.4, val_accuracy=0.8)
+    assert found.bests == (Epoch(number=3, stage="fine_tune", fold=-1, val_loss=0.4, val_accuracy=0.8),)
+    assert (found.has_folds, found.kept, found.final) == (False, 3, {})
 
 
-def test_the_final_fit_is_the_one_that_counts() -> None:
-    found = summary(history(("head", 0, 0.1), ("head", -1, 0.8), ("head", -1, 0.6)))
-    assert found.best is not None and (found.best.fold, found.best.number, found.best.val_loss) == (-1, 2, 0.6)
+def test_each_fold_has_a_best_epoch_and_the_network_that_is_kept_its_own_number() -> None:
+    folds = (("head", 0, 0.5), ("head", 0, 0.7), ("head", 1, 0.9), ("head", 1, 0.7), ("fine_tune", 1, 0.3))
+    final = [("head", -1, math.nan)] * 2 + [("fine_tune", -1, math.nan)]
+    found = summary(history(*folds, *final))
+    assert [(best.fold, best.number, best.stage) for best in found.bests] == [(0, 1, "head"), (1, 3, "fine_tune")]
+    assert (found.has_folds, found.kept, found.final) == (True, 3, {"head": 2, "fine_tune": 1})
+    assert found.mean_best("val_loss") == pytest.approx(0.4)
+    assert found.mean_best("val_accuracy") == pytest.approx(0.8)
 
 
-def test_where_the_final_fit_holds_no_photo_out_the_best_fold_counts() -> None:
-    found = summary(history(("head", 0, 0.5), ("head", 1, 0.4), ("head", -1, math.nan)))
-    assert found.best is not None and (found.best.fold, found.best.number) == (1, 1)
+def test_as_long_as_folds_are_trained_nobody_knows_how_long_the_last_network_learns() -> None:
+    found = summary(history(("head", 0, 0.5), ("head", 1, 0.4)))
+    assert (found.has_folds, found.kept, len(found.bests)) == (True, None, 2)
 
 
 def test_without_a_loss_that_is_a_number_there_is_no_best_epoch() -> None:
-    assert summary(history(("head", -1, math.nan))).best is None
+    found = summary(history(("head", -1, math.nan)))
+    assert (found.bests, found.kept, found.mean_best("val_loss")) == ((), None, None)
     assert summary(history()).epochs == 0
 
 

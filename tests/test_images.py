@@ -1,4 +1,3 @@
-import hashlib
 import io
 import struct
 import zlib
@@ -10,7 +9,7 @@ import pytest
 from PIL import Image
 
 from core import images
-from core.images import PhotoError, inspect_photo, load_photo, open_photo, thumbnail
+from core.images import PhotoError, load_photo, open_photo, thumbnail
 from tests.conftest import make_photo
 
 RED, GREEN, BLUE, BLACK, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0), (255, 255, 255)
@@ -188,20 +187,6 @@ def test_a_huge_file_is_refused_without_reading_it(tmp_path: Path, monkeypatch: 
 def test_a_file_that_is_gone_is_unreadable(tmp_path: Path) -> None:
     error = fault(tmp_path / "absent.jpg")
     assert (error.kind, error.detail) == ("unreadable", "No such file or directory")
-
-
-# --- measuring -------------------------------------------------------------------------------------------------------
-
-
-def test_a_photo_is_measured_upright(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    content = encoded(noise(60, 40), "JPEG", exif=exif)
-    path = tmp_path / "photo.jpg"
-    path.write_bytes(content)
-    facts = inspect_photo(path)
-    assert (facts.width, facts.height, facts.bytes) == (40, 60, len(content))
-    assert facts.sha256 == hashlib.sha256(content).hexdigest()
 
 
 # --- resizing --------------------------------------------------------------------------------------------------------

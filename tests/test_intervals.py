@@ -2,7 +2,17 @@ import numpy as np
 import pytest
 
 from core.evaluation import class_scores
-from core.intervals import f1_interval, paired_interval, wilson_interval, wilson_intervals
+from core.intervals import (
+    design_effect,
+    f1_interval,
+    paired_interval,
+    percentile_interval,
+    resampled_sums,
+    share_interval,
+    unpaired_intervals,
+    wilson_interval,
+    wilson_intervals,
+)
 
 # --- shares ----------------------------------------------------------------------------------------------------------
 
@@ -85,3 +95,84 @@ def test_the_interval_of_few_pairs_leaves_room_for_doubt() -> None:
 def test_the_other_way_round_the_interval_is_mirrored() -> None:
     low, high = paired_interval(5, gained=3, lost=1)
     assert paired_interval(5, gained=1, lost=3) == pytest.approx((-high, -low))
+
+
+# --- photos in groups ------------------------------------------------------------------------------------------------
+
+
+def test_photos_on_their_own_have_no_design_effect() -> None:
+    assert design_effect([1, 0, 0, 1], [3, 1, 2, 0]) == 1
+    assert share_interval([True, False, False, True], [3, 1, 2, 0]) == wilson_interval(2, 4)
+
+
+def test_copies_count_once() -> None:
+    hits, groups = np.repeat([1, 0, 1, 1, 0, 1] * 5, 4), np.repeat(np.arange(30), 4)
+    assert design_effect(hits, groups) == pytest.approx(4, rel=0.05)
+    assert share_interval(hits, groups) == pytest.approx(wilson_interval(20, 30), abs=0.01)
+
+
+def test_groups_whose_photos_are_not_alike_tell_as_much_as_photos_on_their_own() -> None:
+    random = np.random.default_rng(0)
+    assert design_effect(random.integers(0, 2, 6000), np.arange(6000) // 3) == pytest.approx(1, abs=0.06)
+    assert design_effect([0, 1] * 50, np.arange(100) // 2) == 1, "never below"
+
+
+def test_where_all_is_right_a_group_counts_as_one_photo() -> None:
+    assert share_interval([True] * 30, np.arange(30) // 3) == pytest.approx(wilson_interval(10, 10))
+    assert share_interval([True] * 30, [7] * 30) == pytest.approx(wilson_interval(1, 1))
+
+
+def test_without_photos_nothing_is_known_of_a_share() -> None:
+    assert share_interval([], []) == (0, 1)
+
+
+def test_the_interval_of_photos_in_groups_holds_the_true_share_in_about_95_of_100_samples() -> None:
+    random, groups, held = np.random.default_rng(0), np.repeat(np.arange(60), 3), []
+    for _ in range(500):
+        # Two of three photos are like the first of their group.
+        firsts = np.repeat(random.random(60) < 0.7, 3)
+        hits = np.where(random.random(180) < 0.67, firsts, random.random(180) < 0.7)
+        low, high = share_interval(hits, groups)
+        held.append(low <= 0.7 <= high)
+    assert np.mean(held) == pytest.approx(0.95, abs=0.025)
+
+
+def test_groups_are_drawn_whole_and_the_same_way_each_time() -> None:
+    values, groups = np.array([[1.0, 10.0], [2.0, 20.0], [4.0, 40.0]]), ["a", "a", "b"]
+    draws = resampled_sums(values, groups)
+    assert draws.shape == (2000, 2)
+    assert {tuple(row) for row in draws} == {(6, 60), (7, 70), (8, 80)}
+    assert (draws[:, 0] == 7).mean() == pytest.approx(0.5, abs=0.03)
+    assert np.array_equal(draws, resampled_sums(values, groups))
+
+
+def test_draws_of_a_mean_spread_as_its_standard_error_says() -> None:
+    values = np.random.default_rng(0).normal(size=(400, 1))
+    low, high = percentile_interval(resampled_sums(values, np.arange(400))[:, 0] / 400)
+    assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.06)
+
+
+# --- differences of different photos ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("hits", "n", "other_hits", "other_n", "low", "high"),
+    [
+        # R. G. Newcombe, "Interval estimation for the difference between independent proportions", 1998, table II,
+        # method 10.
+        (56, 70, 48, 80, 0.0524, 0.3339),
+        (9, 10, 3, 10, 0.1705, 0.8090),
+        (10, 10, 0, 20, 0.6791, 1.0),
+        (0, 10, 0, 20, -0.1611, 0.2775),
+    ],
+)
+def test_the_interval_of_an_unpaired_difference_agrees_with_known_values(
+    hits: int, n: int, other_hits: int, other_n: int, low: float, high: float
+) -> None:
+    found = unpaired_intervals(hits, n, other_hits, other_n)
+    assert found == pytest.approx((low, high), abs=5e-5)
+
+
+def test_a_difference_from_nothing_can_be_anything_that_the_share_allows() -> None:
+    low, high = unpaired_intervals(10, 10, 0, 0)
+    assert low < 0 and high == 1

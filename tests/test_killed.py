@@ -61,7 +61,7 @@ def test_run_again_it_gives_the_results_of_an_undisturbed_one_to_the_byte(
 
     def is_time() -> bool:
         if stage == "features":
-            # The first is of the photos' sizes.
+            # The first is of what the photos' pixels say.
             return sum(path.stat().st_size > 0 for path in (tmp_path / "cache").rglob("*.records")) > 1
         history = runs_dir / "killed" / "history.csv"
         return history.exists() and f"\n{stage}," in history.read_text(encoding="utf-8")

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.reviews import NOTE, RELABEL, Decision
 from core.runs import RunError, read_predictions, read_problems, read_samples, read_test_predictions
-from dashboard.photos import NO_LABEL, is_right, is_wrong, photo_table
-from tests.handwritten import write_run
+from dashboard.photos import NO_LABEL, is_right, is_wrong, photo_table, with_decisions, with_original_labels
+from tests.handwritten import CLASS_NAMES, write_run
 
 
 @pytest.fixture
@@ -93,3 +94,42 @@ def test_a_label_that_is_no_class_is_a_fault(folder: Path, label: str) -> None:
     table.write_text(table.read_text().replace("training/a.jpg,training,0", f"training/a.jpg,training,{label}"))
     with pytest.raises(RunError, match=f"expected labels 0 to 2, found {label}"):
         table_of(folder)
+
+
+# --- reviews ---------------------------------------------------------------------------------------------------------
+
+
+def decision(image: str, sha256: str, action: str, label: int | None = None, note: str = "") -> Decision:
+    return Decision(sha256, image, action, label, None, note, last="some id")
+
+
+def test_decisions_stand_beside_the_photos_with_that_content(folder: Path) -> None:
+    b, c, left_out = f"{1:064x}", f"{2:064x}", 64 * "f"
+    decisions = {
+        b: decision("elsewhere.jpg", b, RELABEL, 2),
+        c: decision("training/c.jpg", c, NOTE, note="hm"),
+        left_out: decision("training/z.jpg", left_out, RELABEL, 1),
+    }
+    photos = with_decisions(table_of(folder), decisions, {"training/z.jpg": left_out}, CLASS_NAMES)
+    images = [f"training/{letter}.jpg" for letter in "abcz"]
+    assert photos.loc[images, ["review", "review_class", "note"]].to_numpy().tolist() == [
+        ["", "", ""],
+        ["relabel", "somebody", ""],
+        ["", "", "hm"],
+        ["relabel", "everybody", ""],
+    ]
+
+
+def test_under_the_original_labels_a_relabelled_photo_has_its_old_label_and_the_loss_by_that(folder: Path) -> None:
+    table = folder / "samples.csv"
+    samples = pd.read_csv(table, dtype=str)
+    samples["original_label"] = samples["label"]
+    samples.loc[samples["image"] == "training/b.jpg", "original_label"] = "2"
+    samples.to_csv(table, index=False)
+    photos = table_of(folder)
+    original = with_original_labels(photos, 3)
+    assert photos.index[photos["is_relabelled"]].tolist() == ["training/b.jpg"]
+    assert (photos.loc["training/b.jpg", "true_label"], original.loc["training/b.jpg", "true_label"]) == (0, 2)
+    assert original.loc["training/b.jpg", "loss"] == pytest.approx(-np.log(0.1))
+    others = photos.index != "training/b.jpg"
+    pd.testing.assert_frame_equal(photos[others], original[others])

@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 
 from core import predict
+from core.calibration import apply_temperature
 from core.errors import UserError
 from core.images import PhotoError
 from core.predict import Classifier, find_photos, find_run, load_classifier, main
-from core.runs import Run, read_embeddings, read_predictions, read_samples
+from core.runs import Run, read_embeddings, read_metrics, read_predictions, read_samples
 from tests.conftest import make_photo
 
 Capture = pytest.CaptureFixture[str]
@@ -71,6 +72,31 @@ def test_all_photos_of_a_folder_are_predicted_into_a_file(
     assert capsys.readouterr().out == ""
 
 
+def test_what_is_said_of_other_photos_is_calibrated_and_says_so(
+    trained_run: Run, classifier: Classifier, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = make_photo(tmp_path / "a.jpg", label=1, seed=77)
+    monkeypatch.setattr(predict, "load_classifier", lambda run: replace(classifier, temperature=4.0))
+    assert main([str(trained_run.path), str(photo)]) == 0
+    out, err = capsys.readouterr()
+    (row,) = pd.read_csv(io.StringIO(out)).to_dict("records")
+    said = apply_temperature(classifier.predict([classifier.load(photo)]), 4.0)[0]
+    assert [row[column] for column in (*PROBABILITIES, "confidence")] == pytest.approx([*said, max(said)], abs=1e-6)
+    assert "probabilities are calibrated with temperature 4.00" in err
+
+
+def test_the_temperature_is_that_of_the_metrics_and_1_before_there_are_any(
+    trained_run: Run, classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert classifier.temperature == read_metrics(trained_run.path / "metrics.json")["temperature"] != 1
+    monkeypatch.setattr("core.model.load_model", lambda path: classifier.model)
+    run = replace(trained_run, path=tmp_path)
+    assert load_classifier(run).temperature == 1
+    (tmp_path / "metrics.json").write_text("{}")
+    with pytest.raises(UserError, match="expected the scores of a run"):
+        load_classifier(run)
+
+
 @pytest.mark.usefixtures("loaded")
 def test_a_run_is_found_by_its_name(trained_run: Run, tiny_dataset: Path, capsys: Capture) -> None:
     photo = tiny_dataset / "training" / "10000.jpg"
@@ -86,7 +112,7 @@ def test_an_unreadable_file_is_named_while_the_others_go_on(trained_run: Run, tm
     out, err = capsys.readouterr()
     assert pd.read_csv(io.StringIO(out))["image"].tolist() == list(map(str, good))
     assert err.startswith(f"core.predict: {tmp_path / 'b.jpg'}: not_a_photo: expected one of JPEG")
-    assert err.splitlines()[1:] == ["core.predict: 2 photos predicted, 1 left out"]
+    assert err.splitlines()[2:] == ["core.predict: 2 photos predicted, 1 left out"]
 
 
 @pytest.mark.usefixtures("loaded")

@@ -1,6 +1,7 @@
 """A visitor's own photos: where they come from, what is said of them, and that they stay theirs; without a browser."""
 
 import io
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -90,11 +91,28 @@ def test_several_photos_make_a_table_and_the_file_that_is_no_photo_is_named_in_i
     app = upload(open_page("predict"), photo(1), FAKE, photo(2))
     table = app.dataframe[0].value
     assert table["image"].tolist() == ["1.jpg", "fake.jpg", "2.jpg"]
-    assert table["predicted_class"].isin(run.class_names).tolist() == [True, False, True]
+    assert table["answer"].isin(run.class_names).tolist() == [True, False, True]
     assert table["confidence"].isna().tolist() == [False, True, False]
     assert "expected one of JPEG" in table["note"][1]
     assert "**3** photos · **1** cannot be used" in texts(app)
     assert "**1.jpg**" in texts(app), "the first is shown large"
+
+
+def test_below_the_confidence_that_is_asked_for_the_answer_is_not_sure(own_run: Run) -> None:
+    metrics = json.loads((own_run.path / "metrics.json").read_text())
+    (own_run.path / "metrics.json").write_text(json.dumps(metrics | {"temperature": 20.0}))
+    app = upload(open_page("predict", sure="99"), photo(1), photo(2))
+    table = app.dataframe[0].value
+    assert table["answer"].tolist() == ["not sure"] * 2
+    assert table["predicted_class"].isin(own_run.class_names).all()
+    assert table["confidence"].max() < 99
+    said = texts(app)
+    assert "**2** photos · **2** not sure" in said
+    assert f"**not sure**: most likely {table['predicted_class'][0]}" in said
+    assert "Calibrated with temperature 20.00, from 6 photos held out" in said
+    assert "Of the 6 photos held out from training, " in said
+    app.slider(key="sure").set_value(0).run()
+    assert "sure" not in address(app) and table["predicted_class"][0] == app.dataframe[0].value["answer"][0]
 
 
 def test_the_photo_that_is_picked_in_the_table_is_shown_large(run: Run) -> None:
@@ -232,8 +250,10 @@ def test_the_table_holds_what_is_known_of_each_photo() -> None:
     answers = [Answer((0.25, 0.75), near), Answer((1.0, 0.0), "no embeddings"), Answer(fault="no photo")]
     table = answer_table(photos, answers, ("cat", "dog"))
     assert table.to_csv(index=False) == (
-        "image,predicted_label,predicted_class,confidence,prob_0,prob_1,nearest_distance,note\n"
-        "far.jpg,1,dog,0.75,0.25,0.75,0.25,unlike the training photos\n"
-        "near.jpg,0,cat,1.0,1.0,0.0,,\n"
-        "fake.jpg,,,,,,,no photo\n"
+        "image,answer,predicted_label,predicted_class,confidence,prob_0,prob_1,nearest_distance,note\n"
+        "far.jpg,dog,1,dog,0.75,0.25,0.75,0.25,unlike the training photos\n"
+        "near.jpg,cat,0,cat,1.0,1.0,0.0,,\n"
+        "fake.jpg,,,,,,,,no photo\n"
     )
+    assert answer_table(photos, answers, ("cat", "dog"), sure_from=0.75)["answer"].tolist()[:2] == ["dog", "cat"]
+    assert answer_table(photos, answers, ("cat", "dog"), sure_from=0.76)["answer"].tolist()[:2] == ["not sure", "cat"]

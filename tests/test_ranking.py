@@ -1,11 +1,20 @@
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from core.evaluation import predictions_table
-from core.ranking import average_precision, precision_recall_curve, roc_auc, roc_curve
+from core.intervals import wilson_interval
+from core.ranking import (
+    average_precision,
+    average_precision_interval,
+    precision_recall_curve,
+    roc_auc,
+    roc_auc_interval,
+    roc_curve,
+)
 
 
 def of_one_class(is_positive: list[bool], scores: list[float]) -> pd.DataFrame:
@@ -87,3 +96,44 @@ def test_few_points_enclose_nearly_the_area_of_all() -> None:
     assert area == pytest.approx(roc_auc(table, 1), abs=1e-3)
     area = np.trapezoid(precision_recall["precision"], precision_recall["recall"])
     assert area == pytest.approx(average_precision(table, 1), abs=3e-3)
+
+
+# --- intervals -------------------------------------------------------------------------------------------------------
+
+FIGURES = [(roc_auc, roc_auc_interval), (average_precision, average_precision_interval)]
+
+
+@pytest.mark.parametrize(("figure", "interval"), FIGURES)
+def test_an_interval_is_that_of_drawing_groups(figure: Any, interval: Any) -> None:
+    table, random = random_predictions(300), np.random.default_rng(1)
+    table = pd.concat([table, table.iloc[:100]], ignore_index=True).round({"prob_1": 2})
+    groups = np.concatenate([np.arange(300), np.arange(100)])
+    members = [np.flatnonzero(groups == group) for group in range(300)]
+    draws = [
+        figure(table.iloc[np.concatenate([members[group] for group in random.integers(0, 300, 300)])], 1)
+        for _ in range(400)
+    ]
+    low, high = interval(table, 1, groups)
+    assert low < figure(table, 1) < high
+    assert (low, high) == pytest.approx(tuple(np.quantile(draws, [0.025, 0.975])), abs=0.15 * (high - low))
+
+
+@pytest.mark.parametrize(("figure", "interval"), FIGURES)
+def test_copies_are_no_more_evidence(figure: Any, interval: Any) -> None:
+    table = random_predictions(200)
+    copies = pd.concat([table] * 4, ignore_index=True)
+    assert interval(copies, 1, np.tile(np.arange(200), 4)) == pytest.approx(interval(table, 1, np.arange(200)))
+
+
+@pytest.mark.parametrize("interval", [roc_auc_interval, average_precision_interval])
+def test_a_perfect_ranking_of_few_photos_proves_little(interval: Any) -> None:
+    low, high = interval(of_one_class([True, True, False, False, False], [0.9, 0.8, 0.3, 0.2, 0.1]), 1, np.arange(5))
+    assert (low, high) == wilson_interval(2, 2)
+    assert interval(of_one_class([True, True], [0.9, 0.8]), 1, np.arange(2)) == (0, 1)
+    assert interval(of_one_class([], []), 1, np.arange(0)) == (0, 1)
+
+
+@pytest.mark.parametrize("interval", [roc_auc_interval, average_precision_interval])
+def test_hundred_thousand_photos_have_a_narrow_interval(interval: Any) -> None:
+    low, high = interval(random_predictions(100_000), 1, np.arange(100_000))
+    assert 0 < high - low < 0.02

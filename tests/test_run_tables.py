@@ -40,6 +40,10 @@ PROJECTION = """image,x,y
 training/1.jpg,-0.25,1.5
 test/2.jpg,0.25,-1.5
 """
+LABEL_ISSUES = """image,label,suggested_label,self_confidence,is_issue
+training/1.jpg,1,0,0.05,True
+training/2.jpg,0,0,0.75,False
+"""
 READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "predictions.csv": (PREDICTIONS, lambda path: runs.read_predictions(path, 2)),
     "test_predictions.csv": (TEST_PREDICTIONS, lambda path: runs.read_test_predictions(path, 2)),
@@ -48,6 +52,7 @@ READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "problems.csv": (PROBLEMS, runs.read_problems),
     "submission.csv": (SUBMISSION, runs.read_submission),
     "projection.csv": (PROJECTION, runs.read_projection),
+    "label_issues.csv": (LABEL_ISSUES, lambda path: runs.read_label_issues(path, 2)),
 }
 
 
@@ -131,6 +136,13 @@ def test_a_missing_column_is_named(tmp_path: Path, name: str) -> None:
         ("projection.csv", "-0.25,", ",", "missing or infinite"),
         ("projection.csv", "-0.25,", "inf,", "missing or infinite"),
         ("projection.csv", "-0.25,", "left,", "expected a table in CSV"),
+        ("label_issues.csv", "training/1.jpg", "training/2.jpg", "every photo's name once"),
+        ("label_issues.csv", "1,0,0.05", "2,0,0.05", "expected labels 0 to 1, found 0 to 2"),
+        ("label_issues.csv", "1,0,0.05", "1,-1,0.05", "expected labels 0 to 1, found -1 to 0"),
+        ("label_issues.csv", "0.05", "1.05", "expected probabilities from 0 to 1"),
+        ("label_issues.csv", "0.05", "", "expected probabilities from 0 to 1"),
+        ("label_issues.csv", "True", "perhaps", "expected True or False as is_issue"),
+        ("label_issues.csv", "True", "", "expected True or False as is_issue"),
     ],
 )
 def test_a_value_that_cannot_be_is_named(tmp_path: Path, name: str, old: str, new: str, reason: str) -> None:
@@ -142,6 +154,10 @@ def test_a_value_that_cannot_be_is_named(tmp_path: Path, name: str, old: str, ne
 def test_a_submission_is_read_with_all_that_is_to_be_checked(tmp_path: Path) -> None:
     table = read_table(tmp_path, "submission.csv", "Category,Id,extra\n-5,b.jpg,x\n7,b.jpg,y\n")
     assert table.to_dict("list") == {"Category": [-5, 7], "Id": ["b.jpg", "b.jpg"], "extra": ["x", "y"]}
+
+
+def test_a_list_without_label_issues_is_empty(tmp_path: Path) -> None:
+    assert read_table(tmp_path, "label_issues.csv", LABEL_ISSUES.splitlines()[0] + "\n").empty
 
 
 def test_a_submission_without_photos_is_empty(tmp_path: Path) -> None:
@@ -231,8 +247,11 @@ def test_metrics_are_read_back_with_those_of_the_test_photos(tmp_path: Path) -> 
     assert read_scores(tmp_path, scores() | {"test": scores()})["test"] == scores()
 
 
-def test_metrics_from_before_f1_had_an_interval_are_read(tmp_path: Path) -> None:
-    older = scores()
+LATER_SCORES = ("kind", "calibrated", "log_loss_interval", "expected_calibration_error_interval")
+
+
+def test_metrics_of_older_runs_are_read(tmp_path: Path) -> None:
+    older = {key: value for key, value in scores().items() if key not in LATER_SCORES}
     for row in older["classes"]:
         del row["f1_interval"]
     assert read_scores(tmp_path, older) == older
@@ -243,7 +262,7 @@ def test_missing_metrics_are_named(tmp_path: Path) -> None:
         runs.read_metrics(tmp_path / "metrics.json")
 
 
-@pytest.mark.parametrize("key", sorted(scores()))
+@pytest.mark.parametrize("key", sorted(set(scores()) - set(LATER_SCORES)))
 def test_a_missing_score_is_named(tmp_path: Path, key: str) -> None:
     value = scores()
     del value[key]
@@ -269,6 +288,19 @@ def test_a_missing_score_is_named(tmp_path: Path, key: str) -> None:
         {"classes": [{"class_name": "cat"}]},
         {"classes": 3},
         {"classes": [scores()["classes"][0] | {"f1_interval": [0.5]}]},
+        {"log_loss_interval": [0.5]},
+        {"expected_calibration_error_interval": None},
+        {"expected_calibration_error_interval": [0.1, "0.2"]},
+        {"temperature": 0},
+        {"temperature": -1.5},
+        {"kind": "guessed"},
+        {"kind": []},
+        {"calibrated": None},
+        {"calibrated": {}},
+        {"calibrated": scores()["calibrated"] | {"temperatures": []}},
+        {"calibrated": scores()["calibrated"] | {"temperatures": [1.0, 0.0]}},
+        {"calibrated": scores()["calibrated"] | {"temperatures": 1.0}},
+        {"calibrated": scores()["calibrated"] | {"log_loss_interval": [0.1]}},
         {"test": None},
         {"test": []},
     ],

@@ -13,7 +13,8 @@ from tests.handwritten import CLASS_NAMES, write_run
 FULL = Selection(
     split="val", fold=2, true="no mask & none", predicted="everybody", outcome="wrong", confidence=(0.25, 0.5),
     name="ab c", problem="duplicate", shape=(612, 408), ratio=(1.41, 1.54), map="pca",
-    area=((-0.5, 0.25), (1.0, 0.0), (0.3333, 0.75)), with_run="before", change="fixed",
+    area=((-0.5, 0.25), (1.0, 0.0), (0.3333, 0.75)), with_run="before", change="fixed", labels="original",
+    review="exclude",
 )  # fmt: skip
 
 
@@ -169,6 +170,8 @@ def test_an_address_is_read_by_people() -> None:
         "area": "-0.5,0.25;1,0;0.3333,0.75",
         "with": "before",
         "change": "fixed",
+        "labels": "original",
+        "review": "exclude",
     }
 
 
@@ -219,6 +222,13 @@ def test_taking_a_condition_away_takes_what_only_serves_it() -> None:
     assert rest.true == FULL.true
 
 
+@pytest.mark.parametrize(
+    ("copies", "words"), [((0, 1), "0"), ((1, 2), "1"), ((1, 1.1), "1"), ((2, 7.1), "2 to 7"), ((2, 8), "2 to 7")]
+)
+def test_numbers_of_near_identical_photos_are_whole(copies: tuple[float, float], words: str) -> None:
+    assert chips(Selection(copies=copies)) == {"copies": f"near-identical photos: {words}"}
+
+
 def test_each_condition_has_a_chip_that_says_it() -> None:
     assert chips(Selection()) == {}
     assert chips(FULL) == {
@@ -233,7 +243,8 @@ def test_each_condition_has_a_chip_that_says_it() -> None:
         "shape": "612 x 408 pixels",
         "ratio": "width : height 1.41 to 1.54",
         "area": "an area of the PCA map",
-        "change": "right now, wrong in before",
+        "change": "right now, wrong in before, by the original labels",
+        "review": "excluded",
     }
 
 

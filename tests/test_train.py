@@ -153,7 +153,7 @@ def test_a_training_names_its_folder_first_and_ends_with_a_table(data: Path, run
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert lines[0] == f"Run folder: {runs_dir / 'mine'}"
-    for word in ("precision", "recall", "F1", "nobody", "everybody", "somebody", "Validation accuracy"):
+    for word in ("precision", "recall", "F1", "nobody", "everybody", "somebody", "Validation", "accuracy"):
         assert word in out
     assert lines[-1].startswith(f"Finished: {runs_dir / 'mine'}")
     assert "random" in err and err.count("\n") == 1

@@ -73,7 +73,8 @@ def test_without_folds_the_photos_held_out_are_those_that_it_stops_by() -> None:
 
 def test_the_scores_are_those_of_all_photos_out_of_fold(run: Run) -> None:
     metrics = read_json(run.path / "metrics.json")
-    expected = summarise(predictions(run), run.class_names)
+    groups = read_samples(run.path / "samples.csv").set_index("image")["group"]
+    expected = summarise(predictions(run), run.class_names, groups[predictions(run)["image"]].tolist())
     assert {key: metrics[key] for key in expected} == expected
     assert metrics["n_images"] == 31
 

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.processes import this_process
 from core.runs import Run
-from tests.handwritten import write_run
+from tests.handwritten import write_folds, write_run
 from tests.pages import address, open_page, texts
 
 ALIVE: dict[str, Any] = {"state": "running", **this_process()}
@@ -74,6 +74,23 @@ def test_epochs_that_are_added_show_with_the_next_look(runs_dir: Path, data: Pat
     assert metrics(app)["Best epoch"] == "4 of 4"
     assert metrics(app)["val_loss"] == "5e-04"
     assert app.metric[0].delta == "fine-tuning"
+
+
+def test_folds_have_a_best_epoch_each_and_the_network_that_is_kept_a_number_of_its_own(run: Run) -> None:
+    write_folds(run)
+    app = open_page("training")
+    assert metrics(app) == {
+        "Best epochs of the folds": "1 to 2", "val_loss": "0.800", "val_accuracy": "62.5%",
+        "Epochs of the network that is kept": "1",
+    }  # fmt: skip
+    assert [metric.delta for metric in app.metric] == [
+        "2, 1",
+        "0.700 to 0.900",
+        "50.0% to 75.0%",
+        "training the head",
+    ]
+    (row,) = app.dataframe[0].value.to_dict("records")
+    assert (row["best epoch"], row["val_loss"], row["epochs"]) == (1, pytest.approx(0.8), 4)
 
 
 @pytest.mark.parametrize(

@@ -48,12 +48,15 @@ def _over_confidence(figure: go.Figure) -> go.Figure:
     return figure
 
 
-def reliability(bins: pd.DataFrame, chosen: tuple[float, float] | None = None) -> go.Figure:
+def reliability(
+    bins: pd.DataFrame, chosen: tuple[float, float] | None = None, calibrated: pd.DataFrame | None = None
+) -> go.Figure:
     """Accuracy against confidence with intervals, and the number of photos behind each dot.
 
     Args:
         bins: As `core.reliability.reliability_bins` gives them.
         chosen: The range of confidence that is chosen.
+        calibrated: The same of calibrated confidence. Its dots choose nothing: ranges that are chosen are of the other.
     """
     known = bins[bins["n_images"] > 0]
     is_chosen = [chosen == (low, high) for low, high in zip(known["low"], known["high"], strict=True)]
@@ -80,6 +83,12 @@ def reliability(bins: pd.DataFrame, chosen: tuple[float, float] | None = None) -
         customdata=[(*each, n) for each, n in zip(_bin_queries(known), known["n_images"], strict=True)],
         hovertemplate="confidence %{customdata[1]}: %{y:.0%} right of %{customdata[2]} photos<extra></extra>",
     )  # fmt: skip
+    if calibrated is not None:
+        after = calibrated[calibrated["n_images"] > 0]
+        figure.add_scatter(
+            name="calibrated", x=after["mean_confidence"], y=after["accuracy"], mode="markers+lines", hoverinfo="skip",
+            marker={"color": colour(3), "size": 8, "symbol": "diamond"}, line={"color": colour(3), "dash": "dot"},
+        )  # fmt: skip
     most = max(int(bins["n_images"].max()), 1)
     figure.update_layout(
         height=_HEIGHT, yaxis={"title": "accuracy", "range": [0, 1.02], "tickformat": ".0%"},

@@ -1,6 +1,7 @@
 """Which classes are taken for which, and how far can the confidence be trusted?"""
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any, cast, get_args
 
 import numpy as np
@@ -8,19 +9,22 @@ import pandas as pd
 import streamlit as st
 
 from core import evaluation, reliability, runs
+from core.intervals import Interval, design_effect
 from core.runs import Run
 from dashboard import address, data
 from dashboard.charts import confidence as confidence_charts
 from dashboard.charts import evaluation as charts
+from dashboard.data import Ranking
 from dashboard.filters import show_photos
 from dashboard.linked import Chosen, choose_photos, show_chart, show_plain_chart
 from dashboard.page import escaped, ink, open_page
 from dashboard.photos import is_right
+from dashboard.scores import figure_text, interval_text, say_kind
 from dashboard.selection import Selection
 
 HOW_TO_READ = (
-    "Photos held out from training; early stopping watched them, so the figures are a little optimistic. Click a cell, "
-    "bar or dot to see its photos below; a second click lets go."
+    "Photos held out from training, with 95 % intervals. Click a cell, bar or dot to see its photos below; a second "
+    "click lets go."
 )
 MODES = get_args(charts.MatrixMode)
 
@@ -50,7 +54,7 @@ def per_class_table(classes: list[dict[str, Any]]) -> pd.DataFrame:
 
     def text(scores: dict[str, Any], key: str) -> str:
         low, high = scores[f"{key}_interval"]
-        return f"{scores[key]:.1%} ({low:.0%} to {high:.0%})"
+        return f"{scores[key]:.1%} ({100 * low:.0f} to {100 * high:.0f})"
 
     columns = {"precision": "precision (95 %)", "recall": "recall (95 %)", "f1": "F1 (95 %)"}
     return pd.DataFrame(
@@ -62,10 +66,10 @@ def per_class_table(classes: list[dict[str, Any]]) -> pd.DataFrame:
     )
 
 
-def show_classes(run: Run, matrix: Any) -> None:
+def show_classes(run: Run, held_out: pd.DataFrame, matrix: Any) -> None:
     """Scores of each class, and which classes are taken for which."""
     st.subheader("Per class", anchor=False)
-    table = per_class_table(evaluation.per_class(matrix, run.class_names))
+    table = per_class_table(evaluation.per_class(held_out, run.class_names, held_out["group"].tolist()))
     st.dataframe(table, hide_index=True, alt="Scores of each class with intervals")
     st.subheader("Most confused", anchor=False)
     confused = evaluation.most_confused(matrix, run.class_names)
@@ -82,8 +86,15 @@ def show_classes(run: Run, matrix: Any) -> None:
         )  # fmt: skip
 
 
-def show_confidence(view: Chosen, held_out: pd.DataFrame, is_chosen: "pd.Series[bool]") -> None:
-    """How sure the network is, and how often it is right then."""
+def show_confidence(view: Chosen, held_out: pd.DataFrame, is_chosen: "pd.Series[bool]", effect: float) -> None:
+    """How sure the network is, and how often it is right then.
+
+    Args:
+        view: The run's photos.
+        held_out: Those held out.
+        is_chosen: Which of these are chosen.
+        effect: Design effect of their groups.
+    """
     right = is_right(held_out)
     left, middle = st.columns(2, gap="large")
     with left:
@@ -98,13 +109,59 @@ def show_confidence(view: Chosen, held_out: pd.DataFrame, is_chosen: "pd.Series[
     with middle:
         st.subheader("Reliability", anchor=False)
         figure = confidence_charts.reliability(
-            reliability.reliability_bins(held_out["confidence"], right), view.selection.confidence
-        )
+            reliability.reliability_bins(held_out["confidence"], right, effect=effect), view.selection.confidence,
+            calibrated_bins(view.run),
+        )  # fmt: skip
         show_chart(figure, "reliability", alt="Accuracy against confidence with intervals and numbers of photos")
         st.caption("Dots below the dashed line: surer than it is right. Bars: number of photos behind each dot.")
 
 
-def show_threshold(held_out: pd.DataFrame) -> None:
+def calibrated_bins(run: Run) -> pd.DataFrame | None:
+    """How often predictions are right by how sure they are after calibration; None where the run does not say."""
+    calibrated = data.calibrated_held_out(run) if run.has(runs.METRICS_FILE) else pd.DataFrame()
+    return reliability.reliability_bins(calibrated["confidence"], calibrated["is_right"]) if len(calibrated) else None
+
+
+def calibration_table(metrics: Mapping[str, Any]) -> pd.DataFrame:
+    """What calibration does to the figures of confidence; for reading."""
+    forms = {"expected_calibration_error": ("calibration error (ECE)", "{:.1%}"), "log_loss": ("log loss", "{:.3f}")}
+    return pd.DataFrame(
+        [
+            {
+                "95 % intervals": title,
+                "as in the files": figure_text(metrics, key, form),
+                "calibrated": figure_text(metrics["calibrated"], key, form),
+            }
+            for key, (title, form) in forms.items()
+        ]
+    )
+
+
+def show_calibration(run: Run) -> None:
+    """How much better confidence fits accuracy after temperature scaling."""
+    metrics = data.metrics(run) if run.has(runs.METRICS_FILE) else {}
+    if "calibrated" not in metrics:
+        return
+    st.subheader("Calibration", anchor=False)
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.dataframe(
+            calibration_table(metrics), hide_index=True, alt="Calibration error and log loss before and after"
+        )  # fmt: skip
+    with right:
+        temperature = metrics["temperature"]
+        verdict = "surer than it is right" if temperature > 1 else "less sure than it is right"
+        st.markdown(
+            f"Temperature **{temperature:.2f}**: the network is {verdict}. Predict divides the logits by it; the files "
+            "of the run, and all other figures on this page, stay as they are."
+        )
+        st.caption(
+            "To be honest about the gain, each half of the photos (groups together) is calibrated here with the "
+            "temperature that the other half gave."
+        )
+
+
+def show_threshold(held_out: pd.DataFrame, effect: float) -> None:
     """What leaving out the photos that the network is unsure of would gain."""
     st.subheader("Answer only when sure", anchor=False)
     left, right = st.columns([3, 2], gap="large")
@@ -117,7 +174,7 @@ def show_threshold(held_out: pd.DataFrame) -> None:
     outcomes = is_right(held_out)
     with right:
         st.slider("Answer from confidence", 0, 99, format="%d %%", **address.bound("threshold", shown, choose))
-        point = reliability.at_threshold(held_out["confidence"], outcomes, shown / 100)
+        point = reliability.at_threshold(held_out["confidence"], outcomes, shown / 100, effect)
         if point.n_images:
             st.markdown(
                 f"**{point.n_images}** of {len(held_out)} photos answered ({point.coverage:.0%}), "
@@ -133,7 +190,7 @@ def show_threshold(held_out: pd.DataFrame) -> None:
                 query_params=address.link_to(Selection(split="val", confidence=(0.0, shown / 100))),
             )  # fmt: skip
     with left:
-        curve = reliability.coverage_curve(held_out["confidence"], outcomes)
+        curve = reliability.coverage_curve(held_out["confidence"], outcomes, effect)
         figure = confidence_charts.coverage(curve, shown / 100)
         show_plain_chart(figure, "coverage", alt="Accuracy against the share of photos answered")
 
@@ -157,6 +214,26 @@ def show_ranking(run: Run) -> None:
         st.caption(
             "Precision and recall: the further to the upper right, the better. In brackets the average precision."
         )
+    st.dataframe(
+        ranking_table(curves, run.class_names), hide_index=True, width="content",
+        alt="Areas under the curves of each class with intervals",
+    )  # fmt: skip
+
+
+def ranking_table(curves: Ranking, class_names: Sequence[str]) -> pd.DataFrame:
+    """Areas under the curves of each class with their 95 % intervals, for reading."""
+
+    def texts(areas: Sequence[float], intervals: Sequence[Interval]) -> list[str]:
+        rows = zip(areas, intervals, strict=True)
+        return [f"{area:.3f} ({interval_text(ends, '{:.3f}')})" if area == area else "none" for area, ends in rows]
+
+    return pd.DataFrame(
+        {
+            "class": list(class_names),
+            "area under ROC (95 %)": texts(curves.roc_auc, curves.roc_auc_intervals),
+            "average precision (95 %)": texts(curves.average_precision, curves.average_precision_intervals),
+        }
+    )
 
 
 def main() -> None:
@@ -166,13 +243,16 @@ def main() -> None:
     is_held_out = (view.photos["split"] == "val").to_numpy()
     held_out = view.photos[is_held_out]
     matrix = evaluation.confusion_matrix(held_out["true_label"], held_out["predicted_label"], len(run.class_names))
+    effect = design_effect(is_right(held_out), pd.factorize(held_out["group"])[0]) if len(held_out) else 1.0
+    say_kind(evaluation.score_kind(held_out), len(held_out))
     left, right = st.columns(2, gap="large")
     with left:
         show_matrix(view, matrix)
     with right:
-        show_classes(run, matrix)
-    show_confidence(view, held_out, pd.Series(view.mask[is_held_out], index=held_out.index))
-    show_threshold(held_out)
+        show_classes(run, held_out, matrix)
+    show_confidence(view, held_out, pd.Series(view.mask[is_held_out], index=held_out.index), effect)
+    show_calibration(run)
+    show_threshold(held_out, effect)
     show_ranking(run)
     show_photos(view)
 

@@ -1,6 +1,7 @@
 """How good is this run, and is it better than the one before?"""
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,20 +9,24 @@ import pandas as pd
 import streamlit as st
 
 from core import runs
+from core.checks import FAILED, PASSED, SKIPPED, State
 from core.comparison import Comparison, accuracy_difference, config_differences, option_text
+from core.doctor import Check, counts
 from core.errors import UserError
+from core.evaluation import ScoreKind, scores_by_kind
 from core.runs import Run, RunError
 from dashboard import address, data
 from dashboard.bars import show_bars
 from dashboard.charts import evaluation as charts
 from dashboard.filters import show_photos
 from dashboard.linked import choose_photos
-from dashboard.page import escaped, open_page, previous_run
+from dashboard.page import SECONDS_BETWEEN_LOOKS, escaped, open_page, previous_run, runs_dir_option
+from dashboard.scores import figure_text, interval_text, say_kind
 from dashboard.selection import EVERYTHING, Selection
 
 HOW_TO_READ = (
-    "Figures of the photos held out from training, with 95 % intervals; early stopping watched these photos, so they "
-    "are a little optimistic. Click a bar to see its photos."
+    "Figures of photos that the network did not learn from, with 95 % intervals, the most honest ones first. Click a "
+    "bar to see its photos."
 )
 
 
@@ -38,22 +43,44 @@ FIGURES = (
     ),
 )
 
-HAVE_INTERVALS = ("accuracy", "macro_f1")
 
-
-def headline(metrics: dict[str, Any], before: dict[str, Any] | None) -> None:
+def headline(scores: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
     """The four figures that matter, each with its change from the run before.
 
     The changes are grey: whether they are more than chance is said by `compare`.
     """
     for column, (label, key, form, help_text) in zip(st.columns(4), FIGURES, strict=True):
-        change = None if before is None else change_text(metrics[key] - before[key], form)
+        change = None if before is None else change_text(scores[key] - before[key], form)
         with column.container(border=True, height="stretch"):
-            value = form.format(metrics[key])
+            value = form.format(scores[key])
             st.metric(label, value, change, delta_color="off", delta_arrow="off", help=help_text)
-            if key in HAVE_INTERVALS:
-                low, high = metrics[f"{key}_interval"]
-                st.caption(f"95 %: {low:.1%} to {high:.1%}")
+            if f"{key}_interval" in scores:
+                st.caption(f"95 %: {interval_text(scores[f'{key}_interval'], form)}")
+            if key == "expected_calibration_error" and "calibrated" in scores:
+                st.caption(f"calibrated: {figure_text(scores['calibrated'], key, form)}")
+
+
+def other_scores(metrics: Mapping[str, Any]) -> list[str]:
+    """The scores of a run but for the first, and that of the naive split if it has one, a line each."""
+    lines = []
+    for kind, scores in scores_by_kind(metrics)[1:]:
+        figures = ", ".join(f"{_lower(label)} {figure_text(scores, key, form)}" for label, key, form, _ in FIGURES)
+        lines.append(f"**{kind.title}** ({kind.words(scores['n_images'])}): {figures}")
+    if naive := metrics.get("naive_split"):
+        lines.append(
+            f"**Naive split** ({naive['n_images']:,} photos, optimistic: {naive['n_leaked']:,} of them have a "
+            f"near-identical one among those learnt from): accuracy {figure_text(naive, 'accuracy', '{:.1%}')}"
+        )
+    return lines
+
+
+def _lower(label: str) -> str:
+    return label[0].lower() + label[1:]
+
+
+def comparable(kind: ScoreKind, run: Run, before: "Before") -> Mapping[str, Any] | None:
+    """The earlier run's scores of a kind, if they can be subtracted from this run's."""
+    return dict(scores_by_kind(before.metrics)).get(kind) if same_split(run, before.run) else None
 
 
 def same_split(run: Run, other: Run) -> bool:
@@ -128,14 +155,65 @@ def markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def training_text(predictions: pd.DataFrame, highest: float) -> str:
-    """How much better the photos trained on do, against the highest accuracy that the held-out ones allow for."""
-    train = predictions[predictions["split"] == "train"]
-    accuracy = float((train["true_label"] == train["predicted_label"]).mean()) if len(train) else 0.0
-    text = f"On the {len(train)} photos trained on, the accuracy is {accuracy:.1%}"
+def learnt_photos(run: Run, predictions: pd.DataFrame) -> pd.DataFrame:
+    """What the network that is kept says of the photos that it has learnt from; with folds these are all of them."""
+    return data.fitted_predictions(run) if run.has(runs.FITTED_PREDICTIONS_FILE) else predictions
+
+
+def training_text(learnt: pd.DataFrame, highest: float) -> str:
+    """How much better the photos trained on do, against the highest accuracy that the others allow for.
+
+    Args:
+        learnt: From `learnt_photos`.
+        highest: Upper end of the interval of the accuracy on photos that were not learnt from.
+    """
+    train = learnt[learnt["split"] == "train"]
+    if train.empty:
+        return "This run does not hold what its network says of the photos that it has learnt from."
+    accuracy = float((train["true_label"] == train["predicted_label"]).mean())
+    text = f"On the {len(train):,} photos that the network has learnt from, the accuracy is {accuracy:.1%}"
     if accuracy > highest:
-        return f"{text}, above the interval of the held-out ones: some of them were learnt by heart."
-    return f"{text}, within the interval of the held-out ones."
+        return f"{text}, above the interval of those that it has not: some of them were learnt by heart."
+    return f"{text}, not above the interval of those that it has not."
+
+
+def show_checks(run: Run) -> None:
+    """Whether what the run says can be computed anew from what it is made of, and each check by itself."""
+    checks = data.checks(run)
+    if checks is None:
+        st.fragment(wait_for_checks, run_every=SECONDS_BETWEEN_LOOKS)(run)
+        return
+    n = counts(checks)
+    with st.expander(badge(n), expanded=n[FAILED] > 0):
+        failed_first = sorted(checks, key=lambda check: check.state != FAILED)
+        st.markdown("  \n".join(map(check_text, failed_first)))
+        st.caption("Whether the photos are unchanged and the saved network says what the tables say is checked by:")
+        st.code(f"python -m core.doctor {shlex.quote(run.name)}{runs_dir_option()}", language="bash")
+
+
+def wait_for_checks(run: Run) -> None:
+    """Say that the run is being checked; once it has been, the page is drawn anew."""
+    if data.checks(run) is not None:
+        st.rerun()
+    with st.expander(":gray-badge[:material/hourglass_empty: Being checked ...]"):
+        st.caption("What the run says is computed anew from its tables.")
+
+
+def badge(n: Mapping[State, int]) -> str:
+    """The number of checks that hold, in the colour that it deserves."""
+    n_asked = n[PASSED] + n[FAILED]
+    skipped = f", {n[SKIPPED]} skipped" if n[SKIPPED] else ""
+    if n[FAILED]:
+        return f":red-badge[:material/gpp_bad: Checked: {n[FAILED]} of {n_asked} fail{skipped}]"
+    return f":green-badge[:material/verified: Checked: {n_asked} of {n_asked} hold{skipped}]"
+
+
+def check_text(check: Check) -> str:
+    """A check in words, with its sign."""
+    sign = {PASSED: ":material/check: passed", FAILED: ":red[:material/close: **failed**]"}.get(
+        check.state, f":material/remove: {check.state}"
+    )
+    return f"{sign}: {escaped(check.name)} ({escaped(check.detail)})"
 
 
 def facts(run: Run) -> str:
@@ -160,8 +238,14 @@ def main() -> None:
     metrics = data.metrics(run)
     predictions = data.predictions(run)
     before = read_before(run)
-    headline(metrics, before.metrics if isinstance(before, Before) and same_split(run, before.run) else None)
+    kind, first = scores_by_kind(metrics)[0]
+    say_kind(kind, first["n_images"])
+    headline(first, comparable(kind, run, before) if isinstance(before, Before) else None)
+    for line in other_scores(metrics):
+        st.markdown(line)
     st.caption(escaped(f"{run.name} · {facts(run)}"))
+    # Filled at the end, so that checking begins once the rest of the page is there.
+    checked = st.container()
 
     validation = predictions[predictions["split"] == "val"]
     n_wrong = int((validation["true_label"] != validation["predicted_label"]).sum())
@@ -178,17 +262,17 @@ def main() -> None:
             icon=":material/image_search:",
             query_params=address.link_to(Selection(split="val", outcome="wrong")),
         )  # fmt: skip
+        if run.has(runs.LABEL_ISSUES_FILE):
+            n_issues = int(data.label_issues(run)["is_issue"].sum())
+            st.page_link(
+                "views/labels.py", label=f"Check {n_issues} labels that may be wrong", icon=":material/rule:",
+                query_params=address.link_params(),
+            )  # fmt: skip
         st.page_link(
             "views/evaluation.py", label="See which classes are confused", icon=":material/grid_on:",
             query_params=address.link_params(),
         )  # fmt: skip
-        st.write(training_text(predictions, metrics["accuracy_interval"][1]))
-        if "test" in metrics:
-            low, high = metrics["test"]["accuracy_interval"]
-            st.write(
-                f"On the {metrics['test']['n_images']} test photos, which nothing was fitted to, it is "
-                f"**{metrics['test']['accuracy']:.1%}** (95 %: {low:.1%} to {high:.1%})."
-            )
+        st.write(training_text(learnt_photos(run, predictions), metrics["accuracy_interval"][1]))
     if isinstance(before, Before):
         compare(run, before)
     elif before is not None:
@@ -197,6 +281,9 @@ def main() -> None:
         st.markdown(config_text(run))
     if selection != EVERYTHING:  # The table of all photos takes longer to read than all of the above.
         show_photos(choose_photos(run))
+    if run.state != runs.RUNNING:
+        with checked:
+            show_checks(run)
 
 
 main()

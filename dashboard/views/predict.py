@@ -1,17 +1,32 @@
 """What does the network say about other photos?"""
 
+import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+import pandas as pd
 import streamlit as st
 
 from core import runs
 from core.errors import UserError
+from core.evaluation import HELD_OUT, KINDS
 from core.images import PHOTO_SUFFIXES, PhotoError
+from core.intervals import design_effect
 from core.predict import BATCH_SIZE
-from core.runs import Run
+from core.reliability import at_threshold
+from core.runs import Run, RunError
 from dashboard import address, data
-from dashboard.answers import UNLIKE, Answer, OwnPhoto, answer_table, ask, file_photo, own_photo, show_table
+from dashboard.answers import (
+    NOT_SURE,
+    UNLIKE,
+    Answer,
+    OwnPhoto,
+    answer_table,
+    ask,
+    file_photo,
+    own_photo,
+    show_table,
+)
 from dashboard.linked import choose_photos
 from dashboard.neighbours import Neighbours
 from dashboard.page import escaped, open_page
@@ -20,8 +35,8 @@ from dashboard.photo_view import Photo, show_photo
 from dashboard.tables import for_spreadsheet
 
 HOW_TO_READ = (
-    "The network's probability for each class of a photo; they add up to 1. Your photos stay in this session: they are "
-    "not saved, and nobody else sees them."
+    "The network's probability for each class of a photo, calibrated; they add up to 1. Your photos stay in this "
+    "session: they are not saved, and nobody else sees them."
 )
 SOURCES = {"upload": "Upload", "folder": "Folder", "camera": "Camera", "test": "Test photo"}
 PHOTO_TYPES = sorted(suffix.removeprefix(".") for suffix in PHOTO_SUFFIXES)
@@ -84,13 +99,64 @@ def answer_photos(run: Run, photos: Sequence[OwnPhoto]) -> list[Answer]:
     return answers
 
 
-def show_answers(run: Run, photos: Sequence[OwnPhoto], answers: Sequence[Answer]) -> Answer:
+def choose_sureness(run: Run) -> float:
+    """How sure the network must be to be heard; what that would mean for the photos held out from training.
+
+    Returns:
+        The lowest confidence with which a class is given as the answer, 0 to 1.
+    """
+    asked = address.params().get("sure", "0")
+    shown = int(asked) if re.fullmatch("[0-9]{1,2}", asked) else 0
+    left, right = st.columns([2, 3], gap="large", vertical_alignment="center")
+    with left:
+        st.slider(
+            "Say “not sure” below", 0, 99, format="%d %%",
+            help="Confidence is the calibrated probability of the most probable class.",
+            **address.bound("sure", shown, lambda value: address.go(sure=str(value) if value else None)),
+        )  # fmt: skip
+    with right:
+        st.caption(escaped(_calibration_text(run)))
+        if shown:
+            st.caption(escaped(_held_out_text(run, shown / 100)))
+    return shown / 100
+
+
+def _calibration_text(run: Run) -> str:
+    if not run.has(runs.METRICS_FILE):
+        return f"Not calibrated yet: this run has no {runs.METRICS_FILE}."
+    metrics = data.metrics(run)
+    kind = KINDS[metrics.get("kind", HELD_OUT.name)]
+    return (
+        f"Calibrated with temperature {metrics['temperature']:.2f}, from {metrics['n_images']:,} {kind.photos}. The "
+        "run's files, and so the other pages, have probabilities as they came from the network."
+    )
+
+
+def _held_out_text(run: Run, sure_from: float) -> str:
+    """What saying "not sure" below a confidence would have meant on photos whose labels are known."""
+    try:
+        held_out = data.calibrated_held_out(run)
+    except RunError as error:
+        return f"What that would mean for its held-out photos is not known. {error}"
+    if held_out.empty:
+        return "This run does not say what that would mean for its held-out photos. Train again to know."
+    effect = design_effect(held_out["is_right"], pd.factorize(held_out["group"])[0])
+    point = at_threshold(held_out["confidence"], held_out["is_right"], sure_from, effect)
+    of_all = f"Of the {len(held_out):,} photos held out from training, {point.coverage:.0%} would be answered"
+    if not point.n_images:
+        return f"{of_all}."
+    return (
+        f"{of_all}, {point.accuracy:.1%} of these right (95 %: {point.accuracy_low:.1%} to {point.accuracy_high:.1%})."
+    )
+
+
+def show_answers(run: Run, photos: Sequence[OwnPhoto], answers: Sequence[Answer], sure_from: float) -> Answer:
     """All answers as a table, and the one that is picked in it large; a single one is large at once.
 
     Returns:
         The one that is shown large.
     """
-    index = _pick(run, photos, answers) if len(photos) > 1 else 0
+    index = _pick(run, photos, answers, sure_from) if len(photos) > 1 else 0
     photo, answer = photos[index], answers[index]
     if answer.fault:
         st.error(
@@ -98,15 +164,18 @@ def show_answers(run: Run, photos: Sequence[OwnPhoto], answers: Sequence[Answer]
             icon=":material/broken_image:",
         )
     else:
-        shown = Photo(photo.name, photo.content, answer.probabilities, None, answer.neighbours, path=photo.path)
+        shown = Photo(
+            photo.name, photo.content, answer.probabilities, None, answer.neighbours, path=photo.path,
+            sure_from=sure_from, is_calibrated=True,
+        )  # fmt: skip
         show_photo(run, shown, "own")
     return answer
 
 
-def _pick(run: Run, photos: Sequence[OwnPhoto], answers: Sequence[Answer]) -> int:
-    table = answer_table(photos, answers, run.class_names)
+def _pick(run: Run, photos: Sequence[OwnPhoto], answers: Sequence[Answer], sure_from: float) -> int:
+    table = answer_table(photos, answers, run.class_names, sure_from)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(_summary(answers), width="content")
+        st.markdown(_summary(answers, int((table["answer"] == NOT_SURE).sum())), width="content")
         st.download_button(
             "CSV", lambda: for_spreadsheet(table), "maskboard-predictions.csv", "text/csv", icon=":material/download:",
             on_click="ignore",
@@ -126,9 +195,10 @@ def _pick_row(index: int) -> None:
     st.session_state[_TABLE] = {"selection": {"rows": [index]}}
 
 
-def _summary(answers: Sequence[Answer]) -> str:
+def _summary(answers: Sequence[Answer], n_not_sure: int) -> str:
     counts = {
         "photos": len(answers),
+        NOT_SURE: n_not_sure,
         "cannot be used": sum(bool(answer.fault) for answer in answers),
         UNLIKE: sum(answer.note == UNLIKE for answer in answers),
     }
@@ -149,8 +219,9 @@ def main() -> None:
     run = open_page("Predict", HOW_TO_READ, needs=[runs.MODEL_FILE])
     photos = choose_own_photos(run)
     data.load_ahead(run)
+    sure_from = choose_sureness(run)
     answers = answer_photos(run, photos) if photos else []
-    answer = show_answers(run, photos, answers) if answers else None
+    answer = show_answers(run, photos, answers, sure_from) if answers else None
     show_opened_neighbour(run, answer)
 
 

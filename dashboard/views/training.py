@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, cast
 from urllib.parse import quote, unquote
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -32,6 +33,10 @@ _STATE_LOOKS: Final[dict[str, tuple[Literal["blue", "green", "orange", "red"], s
     runs.DIED: ("red", ":material/heart_broken:"),
 }
 _OPENED = "opened_from_table"
+MEAN_OF_FOLDS = (
+    "Mean over the folds, each at its best epoch, of the photos that it stopped by: optimistic. The score of the "
+    "photos predicted out of fold is on the Overview."
+)
 
 
 # --- what is asked for -----------------------------------------------------------------------------------------------
@@ -96,23 +101,52 @@ def show_status(folder: Path) -> None:
         elif run.state != runs.FINISHED:
             st.error(escaped(end_text(run)))
         if found := data.history_summary(run):
-            show_best(found)
+            with st.container(horizontal=True):
+                (show_best_of_folds if found.has_folds else show_best)(found)
 
 
 def show_best(found: Summary) -> None:
     """The figures of the best epoch."""
-    best = found.best
-    with st.container(horizontal=True):
-        if best is None:
-            st.metric("Best epoch", "none", f"of {found.epochs}", delta_color="off", delta_arrow="off", width="content")
-            return
-        where = stage_words(best.stage) + (f", fold {best.fold}" if best.fold >= 0 else "")
-        st.metric(
-            "Best epoch", f"{best.number} of {found.epochs}", where, delta_color="off", delta_arrow="off",
-            help="The one with the lowest validation loss; its weights are kept.", width="content",
-        )  # fmt: skip
-        st.metric("val_loss", loss_text(best.val_loss), width="content")
-        st.metric("val_accuracy", f"{best.val_accuracy:.1%}", width="content")
+    if not found.bests:
+        st.metric("Best epoch", "none", f"of {found.epochs}", delta_color="off", delta_arrow="off", width="content")
+        return
+    (best,) = found.bests
+    st.metric(
+        "Best epoch", f"{best.number} of {found.epochs}", stage_words(best.stage), delta_color="off", delta_arrow="off",
+        help="The one with the lowest validation loss; its weights are kept.", width="content",
+    )  # fmt: skip
+    st.metric("val_loss", loss_text(best.val_loss), width="content")
+    st.metric("val_accuracy", f"{best.val_accuracy:.1%}", width="content")
+
+
+def show_best_of_folds(found: Summary) -> None:
+    """The figures of the best epoch of each fold, and how long the network that is kept has learnt."""
+    numbers, losses = ([getattr(best, name) for best in found.bests] for name in ("number", "val_loss"))
+    accuracies = [best.val_accuracy for best in found.bests]
+    grey: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off", "width": "content"}
+    st.metric(
+        "Best epochs of the folds", range_text(numbers, "{}"), ", ".join(map(str, numbers)), **grey,
+        help="Each fold stops by photos of its own and has a best epoch of its own: the one with the lowest validation "
+        "loss. Its weights predict the fold's photos.",
+    )  # fmt: skip
+    st.metric("val_loss", loss_text(float(np.mean(losses))), range_text(losses, "{:.3f}"), **grey, help=MEAN_OF_FOLDS)
+    st.metric(
+        "val_accuracy", f"{np.mean(accuracies):.1%}", range_text(accuracies, "{:.1%}"), **grey, help=MEAN_OF_FOLDS
+    )  # fmt: skip
+    numbers_of_stages = (f"{n} {stage_words(stage)}" for stage, n in found.final.items())
+    stages = ", ".join(numbers_of_stages if len(found.final) > 1 else map(stage_words, found.final))
+    st.metric(
+        "Epochs of the network that is kept", "not yet" if found.kept is None else found.kept,
+        stages or "after the folds", **grey,
+        help="It learns from all photos, so nothing is left to stop it by: of each stage it repeats the epochs of the "
+        "fold in the middle by their number.",
+    )  # fmt: skip
+
+
+def range_text(values: Sequence[float], form: str) -> str:
+    """The lowest and the highest of some numbers."""
+    low, high = form.format(min(values)), form.format(max(values))
+    return low if low == high else f"{low} to {high}"
 
 
 def loss_text(loss: float) -> str:
@@ -168,7 +202,6 @@ def show_curves(histories: Mapping[str, pd.DataFrame]) -> None:
 def run_table(found: Sequence[Run]) -> pd.DataFrame:
     """A row a run: its state, its best epoch, what it took, and the options in which the runs differ."""
     summaries = [data.history_summary(run) for run in found]
-    bests = [summary.best if summary else None for summary in summaries]
     return pd.DataFrame(
         {
             "run": [run.name for run in found],
@@ -176,9 +209,9 @@ def run_table(found: Sequence[Run]) -> pd.DataFrame:
             "created": pd.to_datetime(
                 [run.info["created"] for run in found], format="ISO8601", utc=True, errors="coerce"
             ),
-            "best epoch": pd.array([best.number if best else None for best in bests], dtype="Int64"),
-            "val_loss": [best.val_loss if best else None for best in bests],
-            "val_accuracy": [best.val_accuracy if best else None for best in bests],
+            "best epoch": pd.array([summary.kept if summary else None for summary in summaries], dtype="Int64"),
+            "val_loss": [summary.mean_best("val_loss") if summary else None for summary in summaries],
+            "val_accuracy": [summary.mean_best("val_accuracy") if summary else None for summary in summaries],
             "epochs": pd.array([summary.epochs if summary else None for summary in summaries], dtype="Int64"),
             "seconds": [round(summary.seconds, 1) if summary else None for summary in summaries],
             **option_columns([run.info["config"] for run in found]),
@@ -219,8 +252,13 @@ def show_table(shown: str) -> None:
         column_config={
             "run": st.column_config.TextColumn(pinned=True),
             "created": st.column_config.DatetimeColumn("created (UTC)", format="YYYY-MM-DD HH:mm"),
-            "val_loss": st.column_config.NumberColumn(format="%.4g"),
-            "val_accuracy": st.column_config.NumberColumn(format="percent"),
+            "best epoch": st.column_config.NumberColumn(
+                help="Whose weights were kept; with folds, how many epochs the network that is kept learnt."
+            ),
+            "val_loss": st.column_config.NumberColumn(format="%.4g", help="At the best epoch; with folds their mean."),
+            "val_accuracy": st.column_config.NumberColumn(
+                format="percent", help="At the best epoch; with folds their mean. Optimistic: training stopped by it."
+            ),
             "seconds": st.column_config.NumberColumn(format="%.1f", help="Of all epochs; features do not count."),
             "--data": st.column_config.TextColumn(width="small"),
             "--weights": st.column_config.TextColumn(width="small"),

@@ -1,0 +1,139 @@
+"""Prove a run: `python -m core.doctor RUN [--runs-dir DIR] [--sample N] [--skip-model]`.
+
+The checks themselves are in `core/checks.py`; here they are put in order, asked, and printed. The dashboard asks those
+that need neither the photos nor the network.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from core import checks
+from core.checks import FAILED, STATES, Evidence, Outcome, State
+from core.config import default_runs_dir
+from core.errors import UserError
+from core.predict import find_run
+from core.quiet import native_stderr_hidden
+from core.runs import Run
+
+N_PREDICTED = 64
+
+_QUICK: Final[tuple[tuple[str, Callable[[Evidence], Outcome]], ...]] = (
+    ("The training came to its end", checks.check_state),
+    ("Every file is there and whole", checks.check_files),
+    ("Each labelled photo is predicted once, under its label", checks.check_predictions),
+    ("Labels are changed by reviews only", checks.check_reviews),
+    ("Scores follow from the predictions", checks.check_metrics),
+    ("The confusion matrix follows from the predictions", checks.check_matrix),
+    ("The split is the one written down", checks.check_split),
+    ("No photo has a near-identical one on the other side of the split", checks.check_leaks),
+    ("Epochs are complete", checks.check_history),
+    ("Embeddings and map have a row a photo", checks.check_rows),
+    ("The submission can be handed in", checks.check_submission),
+    ("The list of photos is the one written down", checks.check_fingerprint),
+    ("Classes and labels are those of the dataset", checks.check_labels),
+    ("Test scores follow from the predictions", checks.check_test_scores),
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something that holds of a run that can be trusted: in words, whether it does, and what was found."""
+
+    name: str
+    state: State
+    detail: str
+
+
+def quick_checks(run: Run) -> list[Check]:
+    """What can be checked without the photos' content and without the network, in an order for reading."""
+    evidence = Evidence(run)
+    return [_checked(name, check, evidence) for name, check in _QUICK]
+
+
+def all_checks(run: Run, n_photos: int | None = N_PREDICTED) -> Iterator[Check]:
+    """Every check, each as soon as it is done.
+
+    Args:
+        run: The run.
+        n_photos: How many photos the saved network is asked about; None leaves it out.
+    """
+    evidence = Evidence(run)
+    for name, check in _QUICK:
+        yield _checked(name, check, evidence)
+    yield _checked("The photos are those that were read", checks.check_photos, evidence)
+
+    def check_model(evidence: Evidence) -> Outcome:
+        return checks.skipped("left out") if n_photos is None else checks.check_model(evidence, n_photos)
+
+    yield _checked("The saved network says what the tables say", check_model, evidence)
+
+
+def _checked(name: str, check: Callable[[Evidence], Outcome], evidence: Evidence) -> Check:
+    try:
+        outcome = check(evidence)
+    except (UserError, OSError) as error:
+        outcome = checks.failed(str(error))
+    return Check(name, outcome.state, _printable(outcome.detail))
+
+
+def counts(made: Iterable[Check]) -> dict[State, int]:
+    """Number of checks by state."""
+    states = [check.state for check in made]
+    return {state: states.count(state) for state in STATES}
+
+
+def _printable(text: str) -> str:
+    """Text that does nothing to a terminal; names in tables can be forged."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line of `python -m core.doctor`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m core.doctor",
+        description="Prove a run: what it says is computed anew and held against its dataset. Exit code 0: every check "
+        "that could be made passed; 2: one failed, or there is no such run.",
+    )
+    parser.add_argument("run", metavar="RUN", help="a run's folder or name")
+    parser.add_argument("--runs-dir", metavar="DIR", type=Path, default=None, help="where runs are, for a RUN by name")
+    parser.add_argument(
+        "--sample", metavar="N", type=int, default=N_PREDICTED,
+        help="photos that the saved network is asked about, evenly spread (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--skip-model", action="store_true", help="leave the saved network out; no TensorFlow needed")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Check the run that the command line names and print what was found.
+
+    Returns:
+        The exit code: 0 if every check that could be made passed, 2 if one failed or there is no such run.
+    """
+    options = build_parser().parse_args(argv)
+    try:
+        if options.sample < 1:
+            raise UserError(f"Expected --sample to be 1 or more; found {options.sample}.")
+        run = find_run(options.run, options.runs_dir or default_runs_dir())
+    except UserError as error:
+        print(f"core.doctor: {error}", file=sys.stderr)
+        return 2
+    made = []
+    with native_stderr_hidden():
+        for check in all_checks(run, None if options.skip_model else options.sample):
+            print(f"{check.state:7}  {check.name}: {check.detail}", flush=True)
+            made.append(check)
+    n = counts(made)
+    print(f"{_printable(run.name)}: {len(made)} checks, " + ", ".join(f"{n[state]} {state}" for state in STATES))
+    return 2 if n[FAILED] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""How photos do slice by slice of what is known of them; a click on a slice chooses its photos."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from dashboard.charts.style import FADED, HIGHLIGHT, NEUTRAL, colour, query
+from dashboard.selection import Selection, to_params
+
+# As an address has a bound times what, and its unit.
+_UNITS = {"brightness": (100, " %"), "contrast": (100, " %"), "megapixels": (1, " MP")}
+_ROW, _BESIDE_ROWS = 46, 100
+
+
+def slice_names(slices: pd.DataFrame) -> list[str]:
+    """What each slice of one property holds, in words; the outermost ones are open.
+
+    Args:
+        slices: Those of one property, in the order of its values; see `core.slices.find_slices`.
+    """
+    last = len(slices) - 1
+    rows = zip(slices["property"], slices["low"], slices["high"], strict=True)
+    return [
+        (_number_of_copies if column == "copies" else _range)(column, low, high, index == 0, index == last)
+        for index, (column, low, high) in enumerate(rows)
+    ]
+
+
+def _range(column: str, low: float, high: float, is_first: bool, is_last: bool) -> str:
+    factor, unit = _UNITS.get(column, (1, ""))
+    low_text, high_text = (_short(factor * bound) for bound in (low, high))
+    if is_first:
+        return f"below {high_text}{unit}"
+    return f"{low_text}{unit} or more" if is_last else f"{low_text} to {high_text}{unit}"
+
+
+def _number_of_copies(column: str, low: float, high: float, is_first: bool, is_last: bool) -> str:
+    if high <= 1:
+        return "none"
+    return "1" if high <= 2 else f"{low:.0f} or more"
+
+
+def _short(number: float) -> str:
+    return f"{number:,.4f}".rstrip("0").rstrip(".")
+
+
+def slice_accuracy(
+    slices: pd.DataFrame, overall: float, lowest: float = 0.0, chosen: tuple[float, float] | None = None
+) -> go.Figure:
+    """Accuracy of each slice of one property with its interval, and that of all photos as a line.
+
+    Args:
+        slices: Those of one property, in the order of its values; see `core.slices.find_slices`.
+        overall: Accuracy of all held-out photos.
+        lowest: Where the axis begins; charts beside each other share it.
+        chosen: The range of the property that is chosen; the other slices are pale.
+    """
+    labels = [f"{name}<br>{n:,} photos" for name, n in zip(slice_names(slices), slices["n_images"], strict=True)]
+    bounds = list(zip(slices["low"], slices["high"], strict=True))
+    is_full = np.array([chosen is None or chosen == each for each in bounds], dtype=bool)
+    figure = go.Figure()
+    for mask, opacity in ((is_full, 1.0), (~is_full, FADED)):
+        part = slices[mask]
+        figure.add_scatter(
+            x=part["accuracy"], y=np.array(labels)[mask], mode="markers", opacity=opacity,
+            marker={
+                "color": colour(0), "size": 14,
+                "line": {"color": HIGHLIGHT, "width": 0 if chosen is None or opacity < 1 else 3},
+            },
+            error_x={
+                "type": "data", "symmetric": False, "array": part["accuracy_high"] - part["accuracy"],
+                "arrayminus": part["accuracy"] - part["accuracy_low"], "color": NEUTRAL,
+            },
+            customdata=_queries(part),
+            hovertemplate="%{x:.1%} right (95 % interval %{customdata[1]:.1%} to %{customdata[2]:.1%}) of "
+            "%{customdata[3]:,} photos<extra></extra>",
+        )  # fmt: skip
+    figure.add_vline(overall, layer="below", line={"color": NEUTRAL, "dash": "dash"})
+    figure.update_xaxes(range=[lowest, 1.02], tickformat=".0%", title="accuracy", fixedrange=True)
+    figure.update_yaxes(
+        autorange="reversed", type="category", categoryorder="array", categoryarray=labels, fixedrange=True
+    )
+    # With hoverdistance -1 a click beside a dot finds it, too.
+    figure.update_layout(
+        height=_BESIDE_ROWS + _ROW * len(slices), showlegend=False, hovermode="closest", hoverdistance=-1,
+        margin={"t": 30, "b": 10, "r": 16},
+    )  # fmt: skip
+    return figure
+
+
+def _queries(slices: pd.DataFrame) -> list[tuple[str, float, float, int]]:
+    """What a click on each slice chooses, its interval and its number of photos."""
+    columns = ["property", "low", "high", "accuracy_low", "accuracy_high", "n_images"]
+    return [
+        (query(**to_params(slice_selection(column, low, high))), *numbers)
+        for column, low, high, *numbers in slices[columns].itertuples(index=False)
+    ]
+
+
+def slice_selection(column: str, low: float, high: float) -> Selection:
+    """What chooses the photos of a slice."""
+    return replace(Selection(split="val"), **{column: (low, high)})  # type: ignore[arg-type]
