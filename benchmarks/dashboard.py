@@ -23,13 +23,21 @@ from playwright.sync_api import Browser, Page, WebSocket, sync_playwright
 from benchmarks.large_run import make_run
 from benchmarks.measure import WORK_DIR, machine
 from benchmarks.visitor import visit
+from core import runs
+from core.config import DEFAULT_CLASS_NAMES
+from core.label_issues import find_label_issues
+from core.reviews import UNSURE, Review, append_reviews
 from tests.server import COMMAND, dashboard_server
 
-PAGES = ("overview", "data", "training", "evaluation", "slices", "photos", "map", "compare", "submission")
+PAGES = (
+    "overview", "data", "training", "evaluation", "labels", "slices", "photos", "map", "reviews", "compare",
+    "submission",
+)  # fmt: skip
 OUTCOMES = ("wrong", "right")
 FIRST_PAGE_BUDGET, TURN_BUDGET, NEW_TURN_BUDGET = 2.0, 0.3, 1.0
 # Up to so many photos a rerun may take so many seconds on the server.
 _RERUN_BUDGETS = {5614: 0.15, 100_000: 0.3}
+_N_REVIEWED = 300
 _TIMEOUT = 120_000
 _SETTLING = 150
 # Starts without a page's own files: the bare pages get the settings that ours has in its configuration.
@@ -284,10 +292,18 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _make_runs(n_photos: int) -> Path:
-    """A run and the one before it."""
+    """A run with suspected labels and some reviews, and the run before it."""
     runs_dir = WORK_DIR / f"{n_photos} photos"
     for seed, name in enumerate(("before", "now")):
-        make_run(runs_dir / name, n_photos, seed)
+        run = make_run(runs_dir / name, n_photos, seed)
+    if not (run / runs.LABEL_ISSUES_FILE).is_file():
+        n_classes = len(DEFAULT_CLASS_NAMES)
+        issues = find_label_issues(runs.read_predictions(run / runs.PREDICTIONS_FILE, n_classes), n_classes)
+        issues.to_csv(run / runs.LABEL_ISSUES_FILE, index=False)
+    if not (runs_dir / runs.REVIEWS_FILE).is_file():
+        samples = runs.read_samples(run / runs.SAMPLES_FILE).head(_N_REVIEWED)
+        reviewed = zip(samples["sha256"], samples["image"], strict=True)
+        append_reviews(runs_dir / runs.REVIEWS_FILE, [Review(sha256, image, UNSURE) for sha256, image in reviewed])
     return runs_dir
 
 

@@ -126,8 +126,8 @@ def _write_predictions(
     classes = list(DEFAULT_CLASS_NAMES)
     named = pd.DataFrame(matrix, index=pd.Index(classes, name=runs.MATRIX_CORNER), columns=classes)
     named.to_csv(directory / runs.CONFUSION_MATRIX_FILE)
-    groups = samples.set_index("image")["group"][held_out["image"]].tolist()
-    metrics = evaluation.summarise(held_out, DEFAULT_CLASS_NAMES, groups)
+    held_out_groups = samples.set_index("image")["group"][held_out["image"]].tolist()
+    metrics = evaluation.summarise(held_out, DEFAULT_CLASS_NAMES, held_out_groups)
     (directory / runs.METRICS_FILE).write_text(json.dumps(metrics), encoding="utf-8")
 
 

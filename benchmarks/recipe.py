@@ -2,7 +2,11 @@
 
 The groups of near-identical photos are cut into two halves. On the first each recipe is trained in folds, under several
 split seeds, and scored out of fold; on the other half those named by `--confirm` are trained once more, and compared
-with the usual solution photo by photo. So what was chosen is confirmed on photos that had no say in it.
+with the usual solution photo by photo. So what was chosen is confirmed on photos that had no say in it. Intervals count
+a group of near-identical photos, under all seeds, as one.
+
+Averaging the predictions of a photo and its mirror image is tried on the first half too, with networks of the default
+recipe that half of it was held out from.
 
 The cost is the processor time of the process that trains, features included; the recipes share one cache, so features
 are counted where they are first computed, and given apart.
@@ -20,25 +24,31 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from benchmarks.measure import machine, run_process, train_command
 from core import runs
-from core.comparison import compare, paired_figures
+from core.comparison import compare, paired_figures, with_groups
 from core.dataset import TRAINING_DIR, TRAINING_LABELS_FILE, check_photos, list_photos
-from core.runs import read_json, read_predictions
+from core.evaluation import predictions_table
+from core.predict import BATCH_SIZE, Classifier, load_classifier
+from core.runs import read_json, read_predictions, read_run
 from core.splits import assign_folds
 
 USUAL = "usual"
 _N_CLASSES = 3
 _HALVES_SEED = 20
+_FLIP_SEEDS = 4
 _USUAL = {"head": "flatten", "hidden-units": 512, "dropout": 0.3, "learning-rate": 1e-4, "epochs": 20}
 _TUNED = {"fine-tune": "block5", "fine-tune-learning-rate": 3e-5, "fine-tune-epochs": 8, "patience": 4}
 
-# Name -> options of train.py besides the defaults.
+# What a recipe has unless it says otherwise, besides the defaults of train.py.
+_COMMON = {"image-size": 224}
+# Name -> options of train.py.
 RECIPES: Mapping[str, Mapping[str, object]] = {
     USUAL: _USUAL,
     "usual + augment 4": {**_USUAL, "augment": 4},
-    "gap 256 (default)": {},
+    "gap 256": {},
     "gap 64": {"hidden-units": 64},
     "gap 1024": {"hidden-units": 1024},
     "flatten 256": {"head": "flatten"},
@@ -50,6 +60,11 @@ RECIPES: Mapping[str, Mapping[str, object]] = {
     "128 pixels": {"image-size": 128},
     "160 pixels": {"image-size": 160},
     "320 pixels": {"image-size": 320},
+    "384 pixels": {"image-size": 384},
+    "448 pixels": {"image-size": 448},
+    "320 pixels, pad": {"image-size": 320, "resize": "pad"},
+    "320 pixels, augment 4": {"image-size": 320, "augment": 4},
+    "320 pixels, block5, 1e-4": {"image-size": 320, **_TUNED, "fine-tune-learning-rate": 1e-4},
     "augment 2": {"augment": 2},
     "augment 4": {"augment": 4},
     "balanced": {"class-weights": "balanced"},
@@ -57,7 +72,6 @@ RECIPES: Mapping[str, Mapping[str, object]] = {
     "block5, 3e-5": _TUNED,
     "block5, 1e-4": {**_TUNED, "fine-tune-learning-rate": 1e-4},
     "block4, 3e-5": {**_TUNED, "fine-tune": "block4"},
-    "block5, 1e-4, augment 2": {**_TUNED, "fine-tune-learning-rate": 1e-4, "augment": 2},
 }
 
 
@@ -98,12 +112,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         names = options.recipes.split(";") if options.recipes else list(RECIPES)
         print(f"chosen on {_n_photos(choosing)} photos, {options.folds} folds, {options.seeds} seeds")
         scored = {name: _score(name, choosing, Path(folder), options) for name in names}
+        if not options.recipes:
+            _score_flip(choosing, Path(folder), options)
         best = max(scored, key=lambda name: float(np.mean(scored[name].accuracies)))
         print(f"best: {best}\nconfirmed on {_n_photos(confirming)} other photos, against {USUAL}")
         asked = options.confirm.split(";") if options.confirm else [best]
         again = {name: _score(name, confirming, Path(folder), options) for name in dict.fromkeys([USUAL, *asked])}
+        groups = check_photos(list_photos(confirming)).samples
         for name in asked:
-            _print_difference(name, again[name], again[USUAL])
+            _print_difference(f"{name} against {USUAL}", again[USUAL].predictions, again[name].predictions, groups)
 
 
 def _halves(data: Path, folder: Path) -> tuple[Path, Path]:
@@ -129,7 +146,7 @@ def _n_photos(root: Path) -> int:
 
 
 def _score(name: str, data: Path, folder: Path, options: argparse.Namespace) -> Scored:
-    arguments = [f"--{option}={value}" for option, value in RECIPES[name].items()]
+    arguments = [f"--{option}={value}" for option, value in {**_COMMON, **RECIPES[name]}.items()]
     tables, cpu, features = [], 0.0, 0.0
     for seed in range(options.seeds):
         run = folder / "runs" / f"{data.name}-{list(RECIPES).index(name)}-{seed}"
@@ -154,15 +171,61 @@ def _score(name: str, data: Path, folder: Path, options: argparse.Namespace) -> 
     return scored
 
 
-def _print_difference(name: str, ours: Scored, usual: Scored) -> None:
-    """Paired differences, seed by seed: the same photos under the same labels."""
-    for seed, (before, after) in enumerate(zip(usual.predictions, ours.predictions, strict=True)):
-        figures: dict[str, Any] = {figure.name: figure for figure in paired_figures(compare(before, after), _N_CLASSES)}
-        texts = (
-            f"{key} {figures[key].difference:+.3f} ({figures[key].interval[0]:+.3f} to {figures[key].interval[1]:+.3f})"
-            for key in ("accuracy", "log_loss")
+def _score_flip(data: Path, folder: Path, options: argparse.Namespace) -> None:
+    """Compare predictions of held-out photos with the mean of theirs and of their mirror images'."""
+    as_they_are: list[pd.DataFrame] = []
+    averaged: list[pd.DataFrame] = []
+    for seed in range(_FLIP_SEEDS):
+        path = folder / "runs" / f"flip-{seed}"
+        command = train_command(data, path.parent, "--name", path.name, "--weights", options.weights.resolve())
+        run_process(
+            [*command, "--validation-fraction", "0.5", "--split-seed", str(seed)], MASKBOARD_CACHE=folder / "cache"
         )
-        print(f"{name} against {USUAL}, seed {seed}, 95 % intervals: {', '.join(texts)}", flush=True)
+        run = read_run(path)
+        table = read_predictions(path / runs.PREDICTIONS_FILE, _N_CLASSES).query("split == 'val'")
+        classifier = load_classifier(run)
+        photos = np.stack([classifier.load(data / image) for image in table["image"]])
+        straight, mirrored = (_probabilities(classifier, each) for each in (photos, np.flip(photos, axis=2)))
+        for tables, probabilities in ((as_they_are, straight), (averaged, (straight + mirrored) / 2)):
+            labels = table["true_label"].to_numpy(dtype=np.int64)
+            tables.append(predictions_table(table["image"].tolist(), ["val"] * len(table), labels, probabilities))
+        shutil.rmtree(path)
+    groups = check_photos(list_photos(data)).samples
+    _print_difference("mean of a photo and its mirror image against the photo", as_they_are, averaged, groups)
+
+
+def _probabilities(classifier: Classifier, photos: NDArray[np.uint8]) -> NDArray[np.float32]:
+    batches = np.array_split(photos, -(-len(photos) // BATCH_SIZE))
+    return np.concatenate([classifier.predict(list(batch)) for batch in batches])
+
+
+def _print_difference(
+    title: str, before: Sequence[pd.DataFrame], after: Sequence[pd.DataFrame], samples: pd.DataFrame
+) -> None:
+    """Differences on the same photos under the same labels, over all seeds.
+
+    Args:
+        title: What is compared.
+        before: Predictions under each seed.
+        after: The same of the other.
+        samples: The photos, with their groups.
+    """
+    comparison = compare(_under_seeds(before), _under_seeds(after))
+    comparison = with_groups(comparison, _under_seeds([samples] * len(before)))
+    figures: dict[str, Any] = {figure.name: figure for figure in paired_figures(comparison, _N_CLASSES)}
+    texts = (
+        f"{name} {figure.before:.3f} to {figure.after:.3f}, {figure.difference:+.3f} "
+        f"({figure.interval[0]:+.3f} to {figure.interval[1]:+.3f})"
+        for name, figure in figures.items()
+    )
+    print(f"{title}, 95 % intervals: {'; '.join(texts)}", flush=True)
+
+
+def _under_seeds(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables of the same photos under several seeds, as if they were others."""
+    return pd.concat(
+        [table.assign(image=f"{seed}/" + table["image"]) for seed, table in enumerate(tables)], ignore_index=True
+    )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ what that cost. The dataset must lie where it was.
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("run", type=Path)
     run = read_run(parser.parse_args(argv).run)
     expected = read_predictions(run.path / runs.PREDICTIONS_FILE, len(run.class_names))
-    found, faults = predict_photos(load_classifier(run), [run.dataset_dir / image for image in expected["image"]])
+    uncalibrated = replace(load_classifier(run), temperature=1.0)
+    found, faults = predict_photos(uncalibrated, [run.dataset_dir / image for image in expected["image"]])
     assert not faults, f"unreadable: {', '.join(map(str, faults))}"
     columns = [f"prob_{label}" for label in range(len(run.class_names))]
     differences = np.abs(found[columns].to_numpy() - expected[columns].to_numpy()).max(axis=1)

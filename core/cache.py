@@ -4,6 +4,7 @@
     <cache>/features/<space>/<writer>.records     one process's values, in the order computed
     <cache>/features/<space>/<...>.in-use         locked by a process as long as it uses the space
     <cache>/lock                                  held for the moment in which a space is opened or dropped
+    <cache>/thumbnails/, <cache>/maps/            the dashboard's small pictures and t-SNE maps; counted and dropped too
 
 A *space* is named after a hash of everything that decides a value but the photo itself. Within it every process
 appends to a file of its own and reads everybody's, so two trainings at once need no lock: at worst they compute a photo
@@ -45,6 +46,12 @@ _DROPPED_PREFIX = ".dropped-"
 _SPACE_NAME = re.compile("[0-9a-f]{20}")
 _DROPPED_NAME = re.compile(re.escape(_DROPPED_PREFIX) + "[0-9a-f]{32}")
 _LOCK_FILE = "lock"
+THUMBNAILS_DIR, MAPS_DIR = "thumbnails", "maps"
+# What the dashboard keeps there; whatever else lies in these folders is not ours.
+_PICTURE_NAMES = {
+    THUMBNAILS_DIR: re.compile(r"[0-9a-f]{64}\.webp"),
+    MAPS_DIR: re.compile(r"tsne-[0-9a-f]{64}\.npy"),
+}
 _KEY_BYTES = 32
 # Checked before anything is written, so that a training does not fill the disk to its last byte.
 _SPARE_BYTES = 200_000_000
@@ -292,7 +299,7 @@ def _checksum(record: Any) -> int:
 
 def cache_size(root: Path) -> int:
     """Bytes that the cache takes."""
-    return sum(map(_folder_size, _spaces(root)))
+    return sum(map(_folder_size, _spaces(root))) + sum(size for size, _ in _pictures(root).values())
 
 
 def _spaces(root: Path, pattern: re.Pattern[str] = _SPACE_NAME) -> list[Path]:
@@ -301,6 +308,18 @@ def _spaces(root: Path, pattern: re.Pattern[str] = _SPACE_NAME) -> list[Path]:
         return [path for path in (root / "features").iterdir() if pattern.fullmatch(path.name) and path.is_dir()]
     except FileNotFoundError:
         return []
+
+
+def _pictures(root: Path) -> dict[Path, tuple[int, float]]:
+    """The dashboard's files: size in bytes and when each was made."""
+    found = {}
+    for folder, name_of_ours in _PICTURE_NAMES.items():
+        for parent, _, names in os.walk(root / folder):
+            for path in (Path(parent, name) for name in names if name_of_ours.fullmatch(name)):
+                with contextlib.suppress(FileNotFoundError):
+                    status = path.stat()
+                    found[path] = status.st_size, status.st_mtime
+    return found
 
 
 def _folder_size(folder: Path) -> int:
@@ -313,7 +332,7 @@ def _folder_size(folder: Path) -> int:
 
 
 def shrink(root: Path, limit: int) -> int:
-    """Remove the spaces that were not used for longest until the rest fits; one that is in use stays.
+    """Remove what was not used for longest until the rest fits; a space that is in use stays.
 
     Args:
         root: The cache's folder.
@@ -322,17 +341,26 @@ def shrink(root: Path, limit: int) -> int:
     Returns:
         Bytes that were removed.
     """
-    sizes = {path: _folder_size(path) for path in _spaces(root)}
-    excess = sum(sizes.values()) - limit
+    spaces = {path: (_folder_size(path), _last_used(path)) for path in _spaces(root)}
+    everything = spaces | _pictures(root)
+    excess = sum(size for size, _ in everything.values()) - limit
     removed = 0
-    for path in sorted(sizes, key=_last_used):
+    for path, (size, _) in sorted(everything.items(), key=lambda item: item[1][1]):
         if removed >= excess:
             break
-        if _set_aside(root, path):
-            removed += sizes[path]
+        if _set_aside(root, path) if path in spaces else _unlink(path):
+            removed += size
     for path in _spaces(root, _DROPPED_NAME):
         shutil.rmtree(path, ignore_errors=True)  # A training must not fail for what it leaves lying about.
     return removed
+
+
+def _unlink(path: Path) -> bool:
+    """Remove a file that the dashboard makes again when it needs it."""
+    with contextlib.suppress(OSError):  # As below.
+        path.unlink()
+        return True
+    return False
 
 
 def _set_aside(root: Path, space: Path) -> bool:

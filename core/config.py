@@ -29,6 +29,13 @@ MIN_FOLDS = 3
 MAX_FOLDS = 20
 CLASS_WEIGHTS = ("none", "balanced")
 FINE_TUNE = ("none", "block5", "block4", "all")
+# What a preset changes in the defaults of `TrainConfig`; benchmarks/README.md has the reasons.
+DEFAULT_PRESET = "default"
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "fast": {"image_size": 224},
+    DEFAULT_PRESET: {},
+    "best": {"augment": 4},
+}
 # Beyond this a number is a slip of the keyboard.
 _MOST = 1_000_000
 
@@ -106,10 +113,16 @@ class TrainConfig:
     )
     quiet: bool = _option(False, "Run", "print only warnings, errors and the run's folder", action="store_true")
 
+    preset: str = _option(
+        DEFAULT_PRESET,
+        "Network",
+        "options that go together: fast, or best at a price; an option that is given beside it goes before it",
+        choices=tuple(PRESETS),
+    )
     weights: str = _option(
         "imagenet", "Network", "VGG16 weights: imagenet, random or a file", metavar="{imagenet,random,FILE}"
     )
-    image_size: int = _option(224, "Network", "width and height that photos are resized to", type=int, metavar="PIXELS")
+    image_size: int = _option(320, "Network", "width and height that photos are resized to", type=int, metavar="PIXELS")
     resize: str = _option(
         "squash",
         "Network",
@@ -223,6 +236,7 @@ _CHECKS = (
     ("split_seed", lambda value: value >= 0, "0 or more"),
     ("name", _is_run_name, "at most 100 letters, digits, '.', '_' and '-', not starting with '.' or '-'"),
     ("seed", lambda value: 0 <= value < 2**32, "from 0 to 4294967295"),
+    ("preset", lambda value: value in PRESETS, f"one of {', '.join(PRESETS)}"),
     ("image_size", lambda value: MIN_IMAGE_SIZE <= value <= MAX_IMAGE_SIZE, f"{MIN_IMAGE_SIZE} to {MAX_IMAGE_SIZE}"),
     ("resize", lambda value: value in ("squash", "pad", "crop"), "squash, pad or crop"),
     ("head", lambda value: value in ("gap", "flatten"), "gap or flatten"),
@@ -255,12 +269,13 @@ def flag(name: str) -> str:
 
 
 def config_from_options(given: dict[str, Any]) -> TrainConfig:
-    """Fill up the options given on the command line with the defaults, or with the demo's.
+    """Fill up the options given on the command line with the demo's, the preset's, and the defaults.
 
     Raises:
         UserError: If a value is outside its range.
     """
-    return TrainConfig(**{**(DEMO_OPTIONS if given.get("demo") else {}), **given})
+    preset = PRESETS.get(given.get("preset", DEFAULT_PRESET), {})
+    return TrainConfig(**{**preset, **(DEMO_OPTIONS if given.get("demo") else {}), **given})
 
 
 def command_line(values: Mapping[str, Any]) -> str:
@@ -271,6 +286,7 @@ def command_line(values: Mapping[str, Any]) -> str:
     """
     usual = {option.name: _default_of(option) for option in dataclasses.fields(TrainConfig)}
     usual["runs_dir"] = PROJECT_DIR / "runs"  # Another terminal need not know the environment of this process.
+    usual |= PRESETS.get(values.get("preset", DEFAULT_PRESET), {})
     if values.get("demo") is True:
         usual |= DEMO_OPTIONS
     words = ["python", "train.py"]

@@ -69,6 +69,9 @@ PROBLEM_KINDS: dict[str, tuple[str, bool]] = {
     "unscored": ("the label of a test photo is no class index", False),
     "case_conflict": ("same name as another photo but for upper and lower case", False),
     "duplicate": ("same content as another photo", False),
+    "near_duplicate": ("near-identical to another photo", False),
+    "conflicting_labels": ("labelled otherwise than a near-identical photo", False),
+    "in_training": ("a test photo that is near-identical to a training photo", False),
 }
 
 
@@ -209,7 +212,7 @@ def check_photos(
         root=listing.root,
         class_names=listing.class_names,
         samples=samples,
-        problems=(*problems, *_duplicates(samples)),
+        problems=(*problems, *_duplicates(samples), *_of_groups(samples)),
         test_labels={p.image: p.label for p, _ in usable if p.folder == TEST_DIR and p.label is not None},
         unusable_test=_unusable_test(listing, usable),
     )
@@ -250,8 +253,17 @@ def _list_test(root: Path, n_classes: int, problems: list[Problem]) -> list[List
     names = _photo_names(root, TEST_DIR, problems)
     if (root / TEST_LABELS_FILE).exists():
         labels = _read_labels(root / TEST_LABELS_FILE, TEST_DIR, n_classes, problems)
+        images = {f"{TEST_DIR}/{name}" for name in names}
+        problems[:] = [_missing_if(problem.image not in images, problem) for problem in problems]
         problems += _missing(labels, names, TEST_DIR, problems)
     return [Listed(f"{TEST_DIR}/{name}", TEST_DIR, labels.get(name)) for name in names]
+
+
+def _missing_if(is_missing: bool, problem: Problem) -> Problem:
+    """A test label that is no class index matters only where there is a photo to be scored."""
+    if problem.kind == "unscored" and is_missing:
+        return Problem(problem.image, "missing", "no such file")
+    return problem
 
 
 def _missing(labels: Iterable[str], names: list[str], folder: Folder, problems: list[Problem]) -> list[Problem]:
@@ -458,6 +470,30 @@ def _duplicates(samples: pd.DataFrame) -> list[Problem]:
             conflict = f", but labelled {label} and there {first_label}" if known and label != first_label else ""
             problems.append(Problem(image, "duplicate", f"as {first}{conflict}"))
     return problems
+
+
+def _of_groups(samples: pd.DataFrame) -> list[Problem]:
+    """What is odd about groups of near-identical photos: that there are any, their labels, and test photos in them."""
+    alike, conflicts, pairs = [], [], []
+    for _, group in samples[samples.duplicated("group", keep=False)].groupby("group", sort=False):
+        first, *others = group.drop_duplicates("sha256")["image"]
+        alike += [Problem(image, "near_duplicate", f"like {first}") for image in others]
+        conflicts += _conflicts(group.dropna(subset="label"))
+        if group["folder"].iloc[0] == TRAINING_DIR:  # Training photos come first.
+            in_test = group.loc[group["folder"] == TEST_DIR, "image"]
+            pairs += [Problem(image, "in_training", f"like {group['image'].iloc[0]}") for image in in_test]
+    return [*conflicts, *pairs, *alike]
+
+
+def _conflicts(group: pd.DataFrame) -> list[Problem]:
+    labels = sorted(group["label"].unique())
+    if len(labels) < 2:
+        return []
+    others = {label: " and ".join(str(other) for other in labels if other != label) for label in labels}
+    return [
+        Problem(image, "conflicting_labels", f"labelled {label}, near-identical photos {others[label]}")
+        for image, label in zip(group["image"], group["label"], strict=True)
+    ]
 
 
 def _unusable_test(listing: Listing, usable: list[tuple[Listed, PhotoFacts]]) -> tuple[str, ...]:

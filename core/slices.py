@@ -6,8 +6,8 @@ chooses exactly the photos that the slice counts.
 
 Each slice is compared with all other photos of which the property is known. That is many comparisons at once, and some
 of many look bad by chance: so p-values are S. Holm's (1979), which keep the chance of calling any slice different that
-is not below 5 %, however the slices hang together. Intervals are 95 % each, by themselves. Both take photos for
-independent of each other; near-identical ones are not, which makes intervals of slices full of them too narrow.
+is not below 5 %, however the slices hang together. Intervals are 95 % each, by themselves. Near-identical photos tell
+less than independent ones: for intervals and tests all counts are divided by their design effect (`core.intervals`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from core.intervals import unpaired_intervals, wilson_intervals
+from core.intervals import design_effect, unpaired_intervals, wilson_intervals
 
 # Fewer photos tell little: an interval of 20 is about 35 points wide.
 MIN_PHOTOS = 20
@@ -64,12 +64,13 @@ COLUMNS = (
 )
 
 
-def find_slices(photos: pd.DataFrame, is_right: ArrayLike) -> pd.DataFrame:
+def find_slices(photos: pd.DataFrame, is_right: ArrayLike, groups: ArrayLike | None = None) -> pd.DataFrame:
     """Cut photos into slices by each property and score them.
 
     Args:
         photos: Held-out photos, n rows, with the columns of `PROPERTIES`: numbers from 0, missing where not known.
         is_right: Whether the predicted class is the true one, shape (n,).
+        groups: Integers, equal for near-identical photos, shape (n,). Without them each photo is a group of its own.
 
     Returns:
         A row a slice, in the order of `PROPERTIES` and, within one, of its values: `property` (its column), `low`,
@@ -79,13 +80,14 @@ def find_slices(photos: pd.DataFrame, is_right: ArrayLike) -> pd.DataFrame:
         (Holm, 1979). A property of which too few photos are known, or that does not vary, has no slices.
     """
     right = np.asarray(is_right, dtype=bool)
+    codes = np.arange(len(right)) if groups is None else np.asarray(groups, dtype=np.int64)
     rows = [
         (each.column, *counts)
         for each in PROPERTIES
-        for counts in _counts(photos[each.column].to_numpy(dtype=np.float64), right, each.cuts)
+        for counts in _counts(photos[each.column].to_numpy(dtype=np.float64), right, codes, each.cuts)
     ]
-    table = pd.DataFrame(rows, columns=["property", "low", "high", "n_images", "n_right", "n_rest", "n_rest_right"])
-    floats, integers = ("low", "high"), ("n_images", "n_right", "n_rest", "n_rest_right")
+    floats, integers = ("low", "high", "effect", "rest_effect"), ("n_images", "n_right", "n_rest", "n_rest_right")
+    table = pd.DataFrame(rows, columns=["property", *floats[:2], *integers[:2], "effect", *integers[2:], "rest_effect"])
     return _scored(table.astype(dict.fromkeys(floats, "float64") | dict.fromkeys(integers, "int64")))
 
 
@@ -106,16 +108,18 @@ def weakest(slices: pd.DataFrame) -> pd.DataFrame:
 
 
 def _counts(
-    values: NDArray[np.float64], right: NDArray[np.bool_], cuts: tuple[float, ...] | None
-) -> Iterator[tuple[float, float, int, int, int, int]]:
-    """Bounds of each slice of one property, its photos and hits, and those of all others."""
+    values: NDArray[np.float64], right: NDArray[np.bool_], groups: NDArray[np.int64], cuts: tuple[float, ...] | None
+) -> Iterator[tuple[float, float, int, int, float, int, int, float]]:
+    """Bounds of each slice of one property; its photos, hits and design effect, and those of all others."""
     is_known = ~np.isnan(values)
-    known, right = values[is_known], right[is_known]
-    n_all, n_all_right = len(known), int(right.sum())
+    known, right, groups = values[is_known], right[is_known], groups[is_known]
     for low, high in pairwise(_edges(known, cuts)):
         is_within = (known >= low) & (known < high)
-        n, n_right = int(is_within.sum()), int(right[is_within].sum())
-        yield low, high, n, n_right, n_all - n, n_all_right - n_right
+        yield low, high, *_count(right[is_within], groups[is_within]), *_count(right[~is_within], groups[~is_within])
+
+
+def _count(right: NDArray[np.bool_], groups: NDArray[np.int64]) -> tuple[int, int, float]:
+    return len(right), int(right.sum()), design_effect(right, groups) if len(right) else 1.0
 
 
 def _edges(values: NDArray[np.float64], cuts: tuple[float, ...] | None) -> list[float]:
@@ -195,8 +199,10 @@ def _floor(value: float, decimals: int) -> float:
 def _scored(counts: pd.DataFrame) -> pd.DataFrame:
     """Shares, intervals and p-values of slices."""
     hits, n, rest_hits, rest_n = (counts[name].to_numpy() for name in ("n_right", "n_images", "n_rest_right", "n_rest"))
-    low, high = wilson_intervals(hits, n)
-    difference_low, difference_high = unpaired_intervals(hits, n, rest_hits, rest_n)
+    effect, rest_effect = counts["effect"].to_numpy(), counts["rest_effect"].to_numpy()
+    effective = hits / effect, n / effect, rest_hits / rest_effect, rest_n / rest_effect
+    low, high = wilson_intervals(*effective[:2])
+    difference_low, difference_high = unpaired_intervals(*effective)
     accuracy, rest_accuracy = hits / np.maximum(n, 1), rest_hits / np.maximum(rest_n, 1)
     scored = counts.assign(
         accuracy=accuracy,
@@ -206,7 +212,7 @@ def _scored(counts: pd.DataFrame) -> pd.DataFrame:
         difference=accuracy - rest_accuracy,
         difference_low=difference_low,
         difference_high=difference_high,
-        p_value=holm(fisher_exact(hits, n, rest_hits, rest_n)),
+        p_value=holm(fisher_exact(*(np.rint(each) for each in effective))),
     )
     return scored[list(COLUMNS)]
 

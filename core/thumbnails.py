@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from core.cache import THUMBNAILS_DIR
 from core.images import PhotoError, thumbnail
 
 THUMBNAIL_SIZE = 256
-THUMBNAILS_DIR = "thumbnails"
 _N_THREADS = min(8, os.cpu_count() or 1)
 
 

@@ -310,7 +310,8 @@ def _record_dataset(job: _Job, dataset: Dataset) -> None:
     job.run.update(dataset_fingerprint=fingerprint(dataset.samples))
     if dataset.problems:
         kinds = ", ".join(f"{n} {kind}" for kind, n in count_by_kind(dataset.problems).items())
-        job.report.warn(f"{len(dataset.problems)} files were left out or are odd ({kinds}):")
+        n_files = len({problem.image for problem in dataset.problems})
+        job.report.warn(f"{n_files} files were left out or are odd ({kinds}):")
         for problem in dataset.problems[:_MOST_LINES]:
             job.report.warn(f"  {problem.image}: {problem.kind}: {problem.detail}")
         if len(dataset.problems) > _MOST_LINES:

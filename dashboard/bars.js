@@ -33,18 +33,18 @@ function picture(data, width, pick) {
   const at = (share) => left + share * span;
   for (const tick of TICKS) {
     const [x, y] = [at(tick), height - BOTTOM];
-    whole.append(element("line", { x1: x, x2: x, y1: TOP, y2: y, stroke: data.colours.interval, "stroke-opacity": 0.3 }));
+    whole.append(element("line", { x1: x, x2: x, y1: TOP, y2: y, stroke: data.colours.ticks, "stroke-opacity": 0.3 }));
     whole.append(text(`${100 * tick}%`, { x, y: y + 18, "text-anchor": "middle", "fill-opacity": 0.75, "font-size": 12 }));
   }
   data.bars.forEach((bar, index) => whole.append(row(bar, TOP + ROW * index, { width, left, at, pick, ...data.colours })));
   return whole;
 }
 
-function row(bar, top, { width, left, at, pick, bar: colour, interval, chosen }) {
+function row(bar, top, { width, left, at, pick, bar: colour, chosen }) {
   const middle = top + ROW / 2;
   const label = { role: "button", tabindex: 0, "aria-label": bar.text, "aria-pressed": bar.is_chosen };
   const group = element("g", { class: "row", ...label });
-  const line = (x1, x2, y1, y2) => element("line", { x1, x2, y1, y2, stroke: interval, "stroke-width": 2.5 });
+  const line = (x1, x2, y1, y2) => element("line", { x1, x2, y1, y2, stroke: "currentColor", "stroke-width": 2 });
   const [low, high] = [at(bar.low), at(bar.high)];
   const frame = bar.is_chosen ? { stroke: chosen, "stroke-width": 4 } : {};
   group.append(

@@ -28,7 +28,7 @@ def show_bars(bars: Sequence[Bar], key: str, *, alt: str) -> None:
         key: Unique on the page.
         alt: What they show, for a screen reader.
     """
-    colours = {"bar": PALETTE[0], "interval": NEUTRAL, "chosen": HIGHLIGHT}
+    colours = {"bar": PALETTE[0], "ticks": NEUTRAL, "chosen": HIGHLIGHT}
     _chart(
         data={"bars": [vars(bar) for bar in bars], "alt": alt, "file": f"{key}.svg", "colours": colours},
         key=key,

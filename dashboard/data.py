@@ -26,7 +26,7 @@ from core import ranking as core_ranking
 from core import reviews as core_reviews
 from core import runs
 from core import submission as core_submission
-from core.cache import default_cache_dir
+from core.cache import MAPS_DIR, default_cache_dir
 from core.calibration import cross_fitted, second_half
 from core.comparison import Comparison, PairedFigure
 from core.config import default_runs_dir
@@ -52,8 +52,8 @@ from dashboard.selection import ORIGINAL, REVIEWED, TEST_DIFFERS, unit_square
 Stamp = tuple[str, int, int]
 _T = TypeVar("_T")
 
-# The checks of a run bring SciPy; the page that asks for them comes first.
-SECONDS_BEFORE_CHECKS = 1.0
+# The checks of a run bring SciPy and compute for a while; the page that asks for them is to be complete before.
+SECONDS_BEFORE_CHECKS = 3.0
 _CHECKERS = ThreadPoolExecutor(1, thread_name_prefix="checks")
 
 
@@ -161,6 +161,16 @@ def photos(run: Run, labels: str = REVIEWED) -> pd.DataFrame:
 def slices(run: Run) -> pd.DataFrame:
     """How the photos held out do, slice by slice; see `core.slices.find_slices`."""
     return _slices(_tables(run))
+
+
+def test_fault(run: Run) -> str:
+    """Why a run's predictions of test photos cannot be used; empty where they can. All others can be looked at then."""
+    try:
+        if run.has(runs.TEST_PREDICTIONS_FILE):
+            test_predictions(run)
+    except RunError as error:
+        return str(error)
+    return ""
 
 
 @dataclass(frozen=True)
@@ -514,9 +524,8 @@ class _Tables(NamedTuple):
 
 def _tables(run: Run) -> _Tables:
     samples, problems = _stamp(run.path / runs.SAMPLES_FILE), _stamp(run.path / runs.PROBLEMS_FILE)
-    predicted, tested = (
-        _stamp_or_none(run.path / name) for name in (runs.PREDICTIONS_FILE, runs.TEST_PREDICTIONS_FILE)
-    )
+    predicted = _stamp_or_none(run.path / runs.PREDICTIONS_FILE)
+    tested = None if test_fault(run) else _stamp_or_none(run.path / runs.TEST_PREDICTIONS_FILE)
     return _Tables(samples, problems, predicted, tested, len(run.class_names))
 
 
@@ -538,7 +547,7 @@ def _photos(tables: _Tables, labels: str) -> pd.DataFrame:
 def _slices(tables: _Tables) -> pd.DataFrame:
     photos = _photos(tables, REVIEWED)
     held_out = photos[photos["split"] == "val"]
-    return find_slices(held_out, is_right(held_out))
+    return find_slices(held_out, is_right(held_out), pd.factorize(held_out["group"])[0])
 
 
 # Each decision makes another one of these; the tables below it are read once.
@@ -678,7 +687,7 @@ def embeddings(run: Run) -> NDArray[np.float16]:
 
 
 def _tsne_file(run: Run) -> Path:
-    return default_cache_dir() / "maps" / f"tsne-{_digest(_stamp(run.path / runs.EMBEDDINGS_FILE))}.npy"
+    return default_cache_dir() / MAPS_DIR / f"tsne-{_digest(_stamp(run.path / runs.EMBEDDINGS_FILE))}.npy"
 
 
 @st.cache_data(show_spinner=False, max_entries=32)

@@ -14,6 +14,7 @@ from dashboard.linked import Chosen
 from dashboard.page import escaped
 from dashboard.photo import show_opened
 from dashboard.selection import (
+    ANY_SPLIT,
     EVERYTHING,
     ORDERS,
     OUTCOMES,
@@ -118,6 +119,7 @@ def _show_filters(view: Chosen) -> None:
 
 def _choose(view: Chosen, field: str, label: str, options: Sequence[Any], words: Any) -> None:
     chosen = getattr(view.selection, field)
+    chosen = None if field == "split" and chosen == ANY_SPLIT else chosen
     offered = [ANY, *options, *([chosen] if chosen is not None and chosen not in options else [])]
     st.pills(
         label, offered, required=True, format_func=lambda value: "any" if value == ANY else escaped(words(value)),
@@ -137,8 +139,9 @@ def _counted(view: Chosen, field: str) -> Any:
 
 
 def _set(view: Chosen, field: str, value: Any) -> None:
-    asked = None if value in (ANY, None) else value
-    address.select(replace(_selection_now(view), **{field: asked}))
+    asked = replace(_selection_now(view), **{field: None if value in (ANY, None) else value})
+    is_all = field == "split" and asked == EVERYTHING != view.default  # A bare address would lead back.
+    address.select(replace(asked, split=ANY_SPLIT) if is_all else asked)
 
 
 def _take_away(view: Chosen, field: str) -> None:

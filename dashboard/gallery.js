@@ -21,6 +21,11 @@ export default function (component) {
   const open = (item) => {
     [memory.opened, memory.made] = [item.name, []];
     setTriggerValue("picked", item.name);
+    whenClosed(grid, () => {
+      const tile = [...grid.children].find((each) => each.title === memory.opened);
+      if (document.activeElement === document.body) tile?.focus({ preventScroll: true }); // The keyboard goes on there.
+      memory.opened = null;
+    });
   };
   const pendingOf = (item) => memory.pending.findLast((each) => each.name === item.name);
   // A tile that stays as it is is not made anew: its picture would flicker.
@@ -62,9 +67,6 @@ export default function (component) {
     memory.wanted = null;
   } else if (here >= 0) {
     focus(placeOf(name) >= 0 ? placeOf(name) : Math.min(here, tiles.length - 1));
-  } else if (opened >= 0 && document.activeElement === document.body && !document.querySelector("[role=dialog]")) {
-    tiles[opened].focus({ preventScroll: true }); // The photo was closed: the keyboard goes on where it was.
-    memory.opened = null;
   }
 
   const turn = (by) => {
@@ -176,6 +178,18 @@ export default function (component) {
     event.preventDefault();
     event.stopPropagation();
   };
+}
+
+// Calls back when the photo that is about to open has been closed again. Nothing tells: closing need not change the grid.
+function whenClosed(grid, then) {
+  let wasOpen = false;
+  clearInterval(grid.watch);
+  grid.watch = setInterval(() => {
+    const isOpen = new URLSearchParams(location.search).has("photo") || document.querySelector("[role=dialog]") !== null;
+    if (!grid.isConnected || (wasOpen && !isOpen)) clearInterval(grid.watch);
+    if (grid.isConnected && wasOpen && !isOpen) then();
+    wasOpen ||= isOpen;
+  }, 100);
 }
 
 function freshId() {

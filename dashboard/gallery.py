@@ -160,12 +160,18 @@ def _item(run: Run, row: dict[Any, Any], source: str | PhotoError) -> dict[str, 
         item["title"] = f"{names[true]} ✓" if true == predicted else f"{names[true]} → {names[predicted]}"
         item["detail"] += f" · loss {row['loss']:.2f}"
     if pd.notna(row.get("predicted_other")):
-        answers = {"other run": ("predicted_other", "confidence_other"), "this run": ("predicted_label", "confidence")}
-        item["detail"] = "\n".join(
-            f"{which}: {_answer(class_name(int(row[label]), names), row[confidence])}"
-            for which, (label, confidence) in answers.items()
-        )
+        item["detail"] = _both_answers(row, names)
     return item
+
+
+def _both_answers(row: dict[Any, Any], names: Sequence[str]) -> str:
+    """What another run says of a photo and what this one does; where files were compared, what stands in the file."""
+    other = _answer(class_name(int(row["predicted_other"]), names), row["confidence_other"])
+    this = _answer(class_name(int(row["predicted_label"]), names), row["confidence"])
+    in_file = row.get("category", row["predicted_label"])
+    if in_file != row["predicted_label"]:
+        this = f"{class_name(int(in_file), names)} in the file, {this} predicted"
+    return f"other run: {other}\nthis run: {this}"
 
 
 def _review_item(run: Run, row: dict[Any, Any]) -> dict[str, str]:

@@ -68,6 +68,8 @@ def choose_photos(run: Run, default: Selection = EVERYTHING, labels: str | None 
         labels: Which labels photos are judged by, `reviewed` or `original`; what the selection says where it is None.
     """
     selection, faults = address.selection()
+    if fault := data.test_fault(run):
+        faults.append(f"Predictions of test photos are left out. {fault}")
     if selection == EVERYTHING:
         selection = default
     labels = labels or selection.labels or REVIEWED

@@ -57,6 +57,9 @@ def neighbours_of_embedding(run: Run, embedding: NDArray[np.float32]) -> Neighbo
         RunError: If that is not known.
     """
     embedded = _embedded(run)
+    width, expected = embedded.unit_rows.shape[1], len(embedding)
+    if width != expected:
+        raise RunError(f"{EMBEDDINGS_FILE}: expected {expected} numbers a photo, found {width}. Train again.")
     return _nearest(embedded, normalised(embedding), embedded.learnt)
 
 

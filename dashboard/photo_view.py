@@ -15,6 +15,7 @@ from dashboard import address, data
 from dashboard.charts import photo as charts
 from dashboard.gallery import show_row
 from dashboard.heat import Panel, show_heat
+from dashboard.linked import CHART_CONFIG
 from dashboard.neighbours import Neighbours
 from dashboard.page import escaped
 
@@ -114,7 +115,7 @@ def _show_verdict(run: Run, photo: Photo, key: str) -> None:
     st.markdown(verdict)
     figure = charts.probabilities(values, names, true)
     st.plotly_chart(
-        figure, key=f"{key}-probabilities", config={"displayModeBar": False}, alt=f"Probabilities: {verdict}"
+        figure, key=f"{key}-probabilities", config=CHART_CONFIG, alt=f"Probabilities: {verdict}"
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ A selection is what a link carries. It names properties, never rows, so that the
 the run has been trained again. Every field has one spelling, the one in the address:
 
     split=val  fold=2  true=nobody  predicted=everybody  outcome=wrong  confidence=0.6-0.7  name=beach
+    split=any (on a page that shows one split where nothing is asked for)
     problem=duplicate  shape=612x408  ratio=1.41-1.54  map=pca  area=0.1,0.2;0.4,0.2;0.3,0.5
     brightness=0.4-0.6  contrast=0.1-0.2  sharpness=50-200  megapixels=0.1-0.3  copies=1-3  group=0f3a
     with=OTHER-RUN  change=fixed (or test_differs: test photos that the other run puts into another class)
@@ -43,6 +44,8 @@ _SORTING: dict[Order, tuple[str, bool]] = {
     "name": ("image", True),
 }
 
+# Asked for on a page that shows the photos of one split where nothing is asked for.
+ANY_SPLIT = "any"
 OUTCOMES = ("wrong", "right")
 # What must have been decided about a photo: one thing, anything, nothing; or that it was trained on as relabelled.
 ANY_REVIEW, NO_REVIEW, MENDED = "any", "none", "mended"
@@ -188,7 +191,7 @@ def _parse_field(field: str, text: str) -> object:
 
 
 _CHOICES: dict[str, Sequence[str]] = {
-    "split": SPLITS,
+    "split": (*SPLITS, ANY_SPLIT),
     "outcome": OUTCOMES,
     "map": ("pca", "tsne"),
     "change": (*CHANGES, TEST_DIFFERS),
@@ -251,7 +254,7 @@ def chips(selection: Selection) -> dict[str, str]:
 def _words(field: str, selection: Selection) -> str:
     value = getattr(selection, field)
     if field == "split":
-        return SPLIT_WORDS[value]
+        return SPLIT_WORDS.get(value, "any split")
     if field == "copies":
         return _copies_words(*value)
     if field in RANGES:
@@ -305,7 +308,7 @@ def matches(
     """
     keep = np.ones(len(photos), dtype=bool)
     for field, column in (("split", "split"), ("fold", "fold")):
-        if (value := getattr(selection, field)) is not None:
+        if (value := getattr(selection, field)) not in (None, ANY_SPLIT):
             keep &= (photos[column] == value).to_numpy()
     for field, column in (("true", "true_label"), ("predicted", "predicted_label")):
         if (name := getattr(selection, field)) is not None:

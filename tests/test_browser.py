@@ -21,6 +21,7 @@ pytestmark = pytest.mark.browser
 
 PAGES = {
     "": "Overview",
+    "overview": "Overview",
     **{
         name: name.capitalize()
         for name in ("data", "training", "evaluation", "photos", "map", "reviews", "compare", "submission")
@@ -64,6 +65,7 @@ def test_every_page_opens_by_its_address_without_leaving_the_machine(server: Ser
     wait_for_script(page)
     expect(page.get_by_test_id("stException")).to_have_count(0)
     expect(page).to_have_title(PAGES[path])
+    expect(page.get_by_role("dialog")).to_have_count(0)
     local = re.compile(rf"({re.escape(server.url)}|ws://127\.0\.0\.1|data:|blob:)")
     assert [address for address in addresses if not local.match(address)] == []
     if hasattr(psutil.Process, "memory_maps"):  # Not every system tells a process's libraries.

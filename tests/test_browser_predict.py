@@ -64,7 +64,7 @@ def test_uploaded_photos_are_answered_picked_explained_and_compared(
     turn_on_why(page)
     expect(page).to_have_url(re.compile("why=1"))
     wait_for_script(page)
-    heat, slider = page.locator("img.heat").first, page.get_by_role("slider")
+    heat, slider = page.locator("img.heat").first, page.get_by_role("slider", name="Heat map")
     assert opacity(heat) == pytest.approx(0.5)
     n_sent = len(sent)
     slider.focus()
@@ -94,7 +94,7 @@ def test_a_photo_in_the_gallery_says_why_and_so_does_the_next(server: Server, pa
     turn_on_why(dialog)
     expect(page).to_have_url(re.compile(r"(?=.*photo=)(?=.*why=1)"))
     first = dialog.locator("img.heat").first.get_attribute("alt") or ""
-    page.get_by_role("slider").focus()
+    page.get_by_role("slider", name="Heat map").focus()
     page.keyboard.press("ArrowLeft")
     expect(dialog.locator("img.heat").first).to_have_attribute("alt", first)  # The arrow was the slider's.
     wait_for_script(page)
@@ -118,7 +118,7 @@ def test_a_test_photo_opens_by_its_address(server: Server, page: Page) -> None:
     page.goto(f"{server.url}/predict")
     page.get_by_text("Test photo", exact=True).click()
     expect(page).to_have_url(re.compile("source=test"))
-    expect(page.get_by_text(" sure")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("% sure")).to_be_visible(timeout=60_000)
     page.goto(f"{server.url}/predict?source=test&test=test/20003.jpg")
     expect(page.get_by_test_id("stCode")).to_contain_text("test/20003.jpg")
-    expect(page.get_by_text(" sure")).to_be_visible()
+    expect(page.get_by_text("% sure")).to_be_visible()

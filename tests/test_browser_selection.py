@@ -95,6 +95,25 @@ def test_a_cell_of_the_matrix_chooses_its_photos_and_a_second_click_lets_go(
     expect(page).not_to_have_url(re.compile("true="))
 
 
+def test_a_bar_of_the_overview_chooses_by_click_and_by_key_and_can_be_saved(
+    server: Server, page: Page, held_out: pd.DataFrame
+) -> None:
+    n = int((held_out["true_label"] == 1).sum())
+    page.goto(server.url)
+    bars = page.get_by_role("button", name=re.compile("% found"))
+    expect(bars).to_have_count(3)
+    bars.nth(1).click()
+    expect(counted(page)).to_have_text(f"{n} of {N_ALL} photos")
+    expect(bars.nth(1)).to_have_attribute("aria-pressed", "true")
+    with page.expect_download() as download:
+        page.get_by_text("Save picture").click()
+    assert download.value.suggested_filename == "recall.svg"
+    assert DEFAULT_CLASS_NAMES[1] in download.value.path().read_text()
+    bars.nth(1).focus()
+    page.keyboard.press("Enter")
+    expect(page).not_to_have_url(re.compile("true="))
+
+
 def test_what_a_filter_chooses_is_marked_in_the_charts(server: Server, page: Page, held_out: pd.DataFrame) -> None:
     true, predicted, _ = commonest_error(held_out)
     names = (DEFAULT_CLASS_NAMES[label] for label in (true, predicted))
@@ -215,6 +234,9 @@ def test_the_keyboard_moves_turns_pages_opens_and_closes(server: Server, page: P
     expect(dialog.get_by_text(names[-1])).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
+    page.wait_for_function(f"() => ({FOCUSED}) === {names[-1]!r}")
+    page.keyboard.press("ArrowLeft")
+    assert focused(page) == names[-2], "the keyboard goes on where it was"
 
 
 def test_tiles_have_three_sizes(server: Server, page: Page) -> None:

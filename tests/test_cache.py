@@ -160,6 +160,32 @@ def test_shrinking_drops_what_was_not_used_for_longest(tmp_path: Path) -> None:
     assert remaining == {"newest", "older"}
 
 
+def test_the_dashboards_pictures_and_maps_count_and_the_oldest_go_first(tmp_path: Path) -> None:
+    keep(tmp_path)
+    features = cache_size(tmp_path)
+    digest = 64 * "a"
+    old, newer = tmp_path / "thumbnails" / "aa" / f"{digest}.webp", tmp_path / "maps" / f"tsne-{digest}.npy"
+    for path, made in ((old, 1e8), (newer, 2e8)):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(bytes(1000))
+        os.utime(path, (made, made))
+    assert cache_size(tmp_path) == features + 2000
+    assert shrink(tmp_path, features + 1000) == 1000
+    assert newer.exists() and not old.exists()
+    assert all(found(tmp_path)), "the features were used last"
+    shrink(tmp_path, 0)
+    assert not newer.exists()
+
+
+def test_what_somebody_else_keeps_beside_the_dashboards_pictures_stays(tmp_path: Path) -> None:
+    own = tmp_path / "thumbnails" / "aa" / "holiday.webp"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"mine")
+    assert cache_size(tmp_path) == 0
+    assert shrink(tmp_path, 0) == 0
+    assert own.exists()
+
+
 def test_looking_up_counts_as_use(tmp_path: Path) -> None:
     keep(tmp_path)
     (file,) = record_files(tmp_path)

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from core.config import DEMO_OPTIONS, PROJECT_DIR, TrainConfig, config_from_options, default_runs_dir, flag
+from core.config import DEMO_OPTIONS, PRESETS, PROJECT_DIR, TrainConfig, config_from_options, default_runs_dir, flag
 from core.errors import UserError
 
 
 def test_every_default_is_valid() -> None:
     config = TrainConfig()
-    assert (config.weights, config.head, config.image_size) == ("imagenet", "gap", 224)
+    assert (config.weights, config.head, config.image_size) == ("imagenet", "gap", 320)
     assert config.data == PROJECT_DIR / "data" / "MaskDataset"
 
 
@@ -39,6 +39,7 @@ def test_every_default_is_valid() -> None:
         ("name", "x" * 101),
         ("seed", -1),
         ("seed", 2**32),
+        ("preset", "fastest"),
         ("image_size", 31),
         ("image_size", 1025),
         ("resize", "stretch"),
@@ -86,6 +87,17 @@ def test_as_json_it_holds_every_option_and_absolute_paths() -> None:
     values = json.loads(json.dumps(TrainConfig(data=Path("here")).to_json()))
     assert values["data"] == str(Path("here").resolve())
     assert set(values) == {field.name for field in dataclasses.fields(TrainConfig)}
+
+
+def test_a_preset_changes_defaults_and_gives_way_to_options_that_are_given() -> None:
+    assert config_from_options({"preset": "fast"}).image_size == 224
+    assert config_from_options({"preset": "best", "image_size": 64}).image_size == 64
+    assert config_from_options({"preset": "best"}).augment > config_from_options({}).augment
+
+
+def test_every_preset_is_valid_and_the_default_one_says_nothing_new() -> None:
+    assert [config_from_options({"preset": name}).preset for name in PRESETS] == ["fast", "default", "best"]
+    assert config_from_options({}) == config_from_options({"preset": "default"}) == TrainConfig()
 
 
 def test_the_demo_needs_no_network() -> None:

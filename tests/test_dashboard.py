@@ -108,6 +108,21 @@ def test_a_broken_table_is_named(run: Run, page: str) -> None:
     assert run.name in app.error[0].value
 
 
+@pytest.mark.parametrize("page", ["data", "photos", "evaluation"])
+def test_broken_predictions_of_test_photos_are_named_and_leave_the_others(run: Run, page: str) -> None:
+    (run.path / "test_predictions.csv").write_text("image\ntest/x.jpg\n")
+    app = open_page(page, **ERRORS)
+    assert not app.exception and not app.error
+    assert "Predictions of test photos are left out. test_predictions.csv: expected the columns" in texts(app)
+    assert shown(app) == ("bd" if page == "data" else "db")
+
+
+def test_broken_predictions_of_test_photos_do_not_concern_the_overview(run: Run) -> None:
+    (run.path / "test_predictions.csv").write_text("image\ntest/x.jpg\n")
+    app = open_page("overview")
+    assert not app.exception and not app.error and not app.warning
+
+
 @pytest.mark.parametrize(
     ("info", "expected"),
     [

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from core.dataset import Problem, check_photos, count_by_kind, list_photos
 from tests.conftest import make_photo, problem_kinds, read_dataset, set_label
@@ -130,13 +131,55 @@ def test_a_copy_is_reported_but_used(data: Path) -> None:
 def test_a_copy_with_another_label_says_so(data: Path) -> None:
     (data / "training" / "copy.jpg").write_bytes((data / "training" / "10000.jpg").read_bytes())
     set_label(data, "copy.jpg", 2)
-    detail = "as training/10000.jpg, but labelled 2 and there 0"
-    assert read_dataset(data).problems == (Problem("training/copy.jpg", "duplicate", detail),)
+    assert read_dataset(data).problems == (
+        Problem("training/copy.jpg", "duplicate", "as training/10000.jpg, but labelled 2 and there 0"),
+        Problem("training/10000.jpg", "conflicting_labels", "labelled 0, near-identical photos 2"),
+        Problem("training/copy.jpg", "conflicting_labels", "labelled 2, near-identical photos 0"),
+    )
 
 
-def test_a_test_photo_that_is_a_training_photo_too_is_a_duplicate(data: Path) -> None:
+def test_a_test_photo_that_is_a_training_photo_too_is_named_as_both(data: Path) -> None:
     (data / "test" / "20000.jpg").write_bytes((data / "training" / "10000.jpg").read_bytes())
-    assert read_dataset(data).problems == (Problem("test/20000.jpg", "duplicate", "as training/10000.jpg"),)
+    assert read_dataset(data).problems == (
+        Problem("test/20000.jpg", "duplicate", "as training/10000.jpg"),
+        Problem("test/20000.jpg", "in_training", "like training/10000.jpg"),
+    )
+
+
+def save_again(path: Path, to: Path, quality: int = 50) -> None:
+    Image.open(path).save(to, quality=quality)
+
+
+def test_a_photo_saved_again_is_in_the_group_of_the_first(data: Path) -> None:
+    save_again(data / "training" / "10000.jpg", data / "training" / "again.jpg")
+    set_label(data, "again.jpg", 0)
+    dataset = read_dataset(data)
+    assert dataset.problems == (Problem("training/again.jpg", "near_duplicate", "like training/10000.jpg"),)
+    groups = dataset.samples.set_index("image")["group"]
+    assert groups["training/again.jpg"] == groups["training/10000.jpg"]
+    assert groups.nunique() == len(groups) - 1
+
+
+def test_each_photo_of_a_group_with_several_labels_is_named_with_the_others(data: Path) -> None:
+    for label, quality in ((1, 60), (2, 70)):
+        save_again(data / "training" / "10000.jpg", data / "training" / f"again{label}.jpg", quality)
+        set_label(data, f"again{label}.jpg", label)
+    found = [problem for problem in read_dataset(data).problems if problem.kind == "conflicting_labels"]
+    assert [(problem.image, problem.detail) for problem in found] == [
+        ("training/10000.jpg", "labelled 0, near-identical photos 1 and 2"),
+        ("training/again1.jpg", "labelled 1, near-identical photos 0 and 2"),
+        ("training/again2.jpg", "labelled 2, near-identical photos 0 and 1"),
+    ]
+
+
+def test_a_test_photo_that_is_like_a_training_photo_is_named(data: Path) -> None:
+    save_again(data / "training" / "10000.jpg", data / "test" / "20000.jpg")
+    save_again(data / "test" / "20001.jpg", data / "test" / "20002.jpg")
+    assert read_dataset(data).problems == (
+        Problem("test/20000.jpg", "in_training", "like training/10000.jpg"),
+        Problem("test/20000.jpg", "near_duplicate", "like training/10000.jpg"),
+        Problem("test/20002.jpg", "near_duplicate", "like test/20001.jpg"),
+    )
 
 
 def test_an_unreadable_test_photo_is_kept_in_mind_for_the_submission(data: Path) -> None:
@@ -149,6 +192,11 @@ def test_an_unreadable_test_photo_is_kept_in_mind_for_the_submission(data: Path)
 def test_faults_of_the_test_labels_are_problems(data: Path) -> None:
     (data / "test_gt.json").write_text('{"20000.jpg": 7, "20009.jpg": 1}')
     assert problem_kinds(data) == {"test/20000.jpg": "unscored", "test/20009.jpg": "missing"}
+
+
+def test_a_bad_label_of_a_test_photo_that_is_not_there_is_a_missing_photo(data: Path) -> None:
+    (data / "test_gt.json").write_text('{"20009.jpg": 7}')
+    assert read_dataset(data).problems == (Problem("test/20009.jpg", "missing", "no such file"),)
 
 
 def test_problems_are_counted_most_frequent_first() -> None:

@@ -149,6 +149,20 @@ def test_a_run_of_before_fingerprints_and_groups_is_asked_what_it_can_be(run: Ru
     assert [state_of(run, name) for name in (SPLIT, LIST)] == [SKIPPED, SKIPPED]
 
 
+def test_scores_of_before_groups_counted_are_held_against_no_interval_that_counts_them(run: Run) -> None:
+    (run.path / "label_issues.csv").unlink()
+
+    def make_older(metrics: dict[str, Any]) -> None:
+        for scores in (metrics, metrics["test"]):
+            del scores["kind"], scores["calibrated"]
+            scores["accuracy_interval"] = [0.1, 0.9]
+
+    edit_json(run.path / "metrics.json", make_older)
+    assert failures(run) == {}
+    metric("accuracy", 0.75)(run)
+    assert set(failures(run)) == {SCORES}
+
+
 def test_without_the_dataset_the_tables_are_checked_all_the_same(run: Run) -> None:
     shutil.rmtree(run.dataset_dir)
     assert failures(run) == {}
@@ -214,6 +228,11 @@ def put_a_photo_on_both_sides(run: Run) -> None:
     write_what_follows(run)
 
 
+def put_two_photos_into_a_group(run: Run) -> None:
+    edit_table(run, "samples.csv", lambda table: table.assign(group=[*"abcdafgxy"]))
+    write_what_follows(run)
+
+
 def forget_a_label(run: Run) -> None:
     edit_json(run.dataset_dir / "train_gt.json", lambda labels: labels.pop("a.jpg"))
 
@@ -246,6 +265,7 @@ def add_a_photo(run: Run) -> None:
         (cut_off("model.keras"), FILES, "model.keras: expected a whole Keras model"),
         (spoil_model, FILES, "model.keras: expected a whole Keras model; config.json in it is damaged"),
         (remove("model.keras"), FILES, "Expected model.keras"),
+        (remove("label_issues.csv"), FILES, "Expected label_issues.csv"),
         (cut_off("tensorboard/events.out"), FILES, "events.out: expected whole records, found a cut-off one"),
         (cell("predictions.csv", 4, "confidence", 0.7), PREDICTED, "confidence not that of the probabilities"),
         (cell("predictions.csv", 4, "loss", 0.7), PREDICTED, "loss not that of the probabilities: training/e.jpg"),
@@ -259,7 +279,7 @@ def add_a_photo(run: Run) -> None:
         (hold_another_photo_out, SPLIT, "split_hash begins with"),
         (put_a_photo_on_both_sides, LEAKS, "the same content on both sides, in 1 cases, the first training/a.jpg"),
         (
-            table("samples.csv", lambda table: table.assign(group=[*"abcdafgxy"])),
+            put_two_photos_into_a_group,
             LEAKS, "near-identical photos of one group on both sides, in 1 cases, the first training/a.jpg",
         ),
         (cell("history.csv", 1, "epoch", 2), EPOCHS, "head: expected epochs 0 to 2 in order, found 0, 2, 2"),
@@ -292,7 +312,7 @@ def test_what_does_not_hold_is_named(run: Run, damage: Damage, name: str, found:
     failed = failures(run)
     assert found in failed[name]
     # What cannot be read, or is gone, is missed elsewhere too; everything else by the check that is about it.
-    others = {MATRIX: {FILES}, LABELS: {TEST_SCORES, PHOTOS}, PHOTOS: {TEST_SCORES}}
+    others = {MATRIX: {FILES}, SCORES: {TEST_SCORES}, LABELS: {TEST_SCORES, PHOTOS}, PHOTOS: {TEST_SCORES}}
     assert set(failed) - {name} <= others.get(name, set())
 
 
@@ -335,6 +355,7 @@ def test_a_table_of_another_order_of_classes_is_named(run: Run) -> None:
 
 def test_a_group_in_two_folds_is_named(folds_run: Run) -> None:
     edit_table(folds_run, "samples.csv", lambda table: table.assign(group=[*"aacdefgxy"]))
+    write_what_follows(folds_run)
     assert failures(folds_run) == {
         LEAKS: "near-identical photos of one group on both sides, in 1 cases, the first training/a.jpg, training/b.jpg"
     }

@@ -157,6 +157,16 @@ def test_without_embeddings_photos_are_answered_all_the_same(own_run: Run) -> No
     assert "This run has no embeddings.npy" in texts(app)
 
 
+def test_embeddings_of_another_network_are_named_and_photos_are_answered_all_the_same(own_run: Run) -> None:
+    file = own_run.path / "embeddings.npy"
+    np.save(file, np.load(file)[:, :7])
+    app = open_page("predict")
+    app.file_uploader[0].set_value([photo()]).run()
+    assert not app.exception and not app.error
+    assert "embeddings.npy: expected 512 numbers a photo, found 7. Train again." in texts(app)
+    assert " sure" in texts(app)
+
+
 def test_a_network_that_cannot_be_loaded_is_named(runs_dir: Path, tmp_path: Path) -> None:
     (write_run(runs_dir, tmp_path / "data").path / "model.keras").write_text("no network")
     app = upload(open_page("predict"), photo(1))

@@ -140,6 +140,17 @@ def test_a_slice_has_its_accuracy_and_that_of_all_others_with_intervals() -> Non
     assert (dark["difference_low"], dark["difference_high"]) == (low, high)
 
 
+def test_copies_of_photos_tell_no_more_than_the_photos() -> None:
+    photos, right = photos_with(brightness=[n / 200 for n in range(200)]), np.arange(200) % 3 > 0
+    copies, groups = photos.loc[np.repeat(photos.index, 4)], np.repeat(np.arange(200), 4)
+    once = find_slices(photos, right)
+    naive, honest = (find_slices(copies, np.repeat(right, 4), each) for each in (None, groups))
+    assert honest["n_images"].tolist() == naive["n_images"].tolist() == [4 * n for n in once["n_images"]]
+    for low, high in (("accuracy_low", "accuracy_high"), ("difference_low", "difference_high")):
+        width, wider, narrower = ((each[high] - each[low]).mean() for each in (once, honest, naive))
+        assert wider == pytest.approx(width, rel=0.05) and narrower < 0.6 * width
+
+
 def test_p_values_are_corrected_for_all_slices_of_all_properties() -> None:
     slices = dark_ones_are_hard()
     n_slices = len(slices)

@@ -85,6 +85,22 @@ def test_another_condition_is_one_of_the_test_photos_too(run: Run) -> None:
     assert shown(app) == "yx"
 
 
+def test_any_split_is_asked_for_and_taken_back(run: Run) -> None:
+    app = open_page("submission")
+    app.pills(key="filter-split").set_value("").run()
+    assert address(app) == {"split": "any", "run": "first"}
+    assert "**10** of 10 photos" in texts(app)
+    assert chips(app) == ["any split"]
+    assert app.pills(key="filter-split").value == ""
+    app.button(key="chip-split").click().run()
+    assert address(app) == {}
+    assert shown(app) == "yx"
+
+
+def test_any_split_is_every_photo_on_other_pages_too(run: Run) -> None:
+    assert "**10** of 10 photos" in texts(open_page("photos", split="any"))
+
+
 def test_the_page_shows_any_other_photos_that_are_asked_for(run: Run) -> None:
     app = open_page("submission", split="train", true="nobody")
     assert shown(app) == "e"
@@ -129,7 +145,7 @@ def test_classes_that_there_are_none_of_are_shown_as_they_stand_in_the_file(run:
     (older.path / "submission.csv").write_text("Id,Category\nx.jpg,-1\ny.jpg,1\n")
     app = open_page("submission", run="first", change="test_differs", **{"with": "older"})
     assert app.dataframe[0].value[["this run", "other run"]].to_numpy().tolist() == [["7", "-1"]]
-    assert tiles(app)[0]["detail"] == "other run: -1\nthis run: nobody 70%"
+    assert tiles(app)[0]["detail"] == "other run: -1\nthis run: 7 in the file, nobody 70% predicted"
 
 
 def test_another_photo_of_the_same_name_is_not_compared(run: Run, older: Run) -> None:

@@ -37,6 +37,7 @@ CONTRACT = {
     "problems.csv",
     "history.csv",
     "predictions.csv",
+    "label_issues.csv",
     "confusion_matrix.csv",
     "metrics.json",
     "submission.csv",

@@ -216,6 +216,16 @@ def test_options_that_are_numbers_are_sorted_as_numbers(run: Run, runs_dir: Path
     assert sorted(table["--epochs"]) == [9, 10]
 
 
+def test_a_click_on_a_table_that_has_been_replaced_opens_no_other_run(
+    run: Run, other: Run, runs_dir: Path, data: Path
+) -> None:
+    app = open_page("training")
+    before = app.dataframe[0].proto.id
+    write_run(runs_dir, data, name="newest", created="2027-01-01T00:00:00+00:00")
+    app.run()
+    assert app.dataframe[0].proto.id != before, "the browser's click belongs to a table that is no more"
+
+
 def test_a_run_without_an_epoch_has_a_line_without_figures(run: Run, other: Run) -> None:
     (other.path / "history.csv").unlink()
     table = open_page("training").dataframe[0].value

@@ -8,6 +8,7 @@ from core.dataset import PROBLEM_KINDS
 from dashboard import address, data
 from dashboard.charts import dataset as charts
 from dashboard.filters import show_photos
+from dashboard.groups import show_groups
 from dashboard.linked import Chosen, choose_photos, show_chart
 from dashboard.page import escaped, open_page
 from dashboard.selection import SPLIT_WORDS
@@ -59,8 +60,9 @@ def show_problems(view: Chosen, problems: pd.DataFrame) -> None:
     table = problem_table(problems)
     kinds, asked = table["kind"].tolist(), view.selection.problem
     key = f"problems-{asked}"  # Another choice is another widget: it shows what the address says.
-    n_left_out = int(table.loc[table["used"] == "left out", "files"].sum())
-    st.write(f"{n_left_out} left out, {int(table['files'].sum()) - n_left_out} odd but used.")
+    left_out = table.loc[table["used"] == "left out", "kind"]
+    n_left_out = problems.loc[problems["kind"].isin(left_out), "image"].nunique()
+    st.write(f"{n_left_out:,} left out, {problems['image'].nunique() - n_left_out:,} odd but used.")
 
     def take_line() -> None:
         rows = st.session_state[key]["selection"]["rows"]
@@ -83,6 +85,7 @@ def main() -> None:
     n_test = int((view.photos["split"] == "test").sum())
     st.markdown(f"{n_labelled:,} labelled photos and {n_test:,} test photos in {escaped(str(run.dataset_dir))}.")
     show_charts(view)
+    show_groups(view)
     show_problems(view, data.problems(run))
     show_photos(view, default_order="name")
 

@@ -109,7 +109,7 @@ def multiplicity_text(n_slices: int, n_sure: int) -> str:
     return (
         f"First comes what is worse for sure and by much. {n_slices} slices are compared at once, and some look "
         f"weak by chance: only those are called worse that still are after correction for that (Fisher's exact test, "
-        f"Holm, 5 %). {found}. Photos count as independent; where many are near-identical, intervals are too narrow."
+        f"Holm, 5 %). {found}. Near-identical photos count as fewer in intervals and tests."
     )
 
 

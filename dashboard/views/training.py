@@ -242,7 +242,8 @@ def show_table(shown: str) -> None:
             st.session_state[_OPENED] = True
 
     chosen = {"selection": {"rows": [names.index(shown)] if shown in names else []}}
-    bound = address.bound("runs", chosen, open_run)
+    # A table of other runs is another table: a click on the one before must not open the run in the same line of this.
+    bound = address.bound(f"runs-{hash(tuple(names))}", chosen, open_run)
     st.subheader("All runs", anchor=False)
     st.dataframe(
         run_table(found), hide_index=True, height="auto" if len(found) <= 10 else 388,
