@@ -99,7 +99,10 @@ def _take_keys(run: Run, row: "pd.Series[Any]", go: Callable[[str], object], go_
             _decide(run, seen, decisions[pressed["key"]][1], go_on)
 
     _keys(
-        data={"field": _NOTE_FIELD, "image": row["image"], "keys": [*decisions, _UNDO, _GO_ON_KEY], "turn": turn},
+        data={
+            "field": _NOTE_FIELD, "image": row["image"], "decisions": list(decisions), "others": [_UNDO, _GO_ON_KEY],
+            "turn": turn,
+        },
         key=_KEYS, on_pressed_change=press,
     )  # fmt: skip
 
