@@ -152,7 +152,7 @@ class TrainConfig:
         False, "Cache", "compute all features anew and keep none (MASKBOARD_CACHE names the cache)", action="store_true"
     )
     cache_limit: float = _option(
-        20.0, "Cache", "size above which the features not used for longest are dropped", type=float, metavar="GB"
+        20.0, "Cache", "size above which what was not used for longest is dropped", type=float, metavar="GB"
     )
 
     epochs: int = _option(100, "Training", "epochs at the most", type=int, metavar="N")

@@ -442,10 +442,10 @@ def _label_issues(stamp: Stamp, n_classes: int) -> pd.DataFrame:
 
 @st.cache_data(show_spinner=False, max_entries=8)
 def _calibrated_held_out(predictions: Stamp, samples: Stamp, metrics: Stamp, n_classes: int) -> pd.DataFrame:
-    table = runs.read_predictions(Path(predictions[0]), n_classes)
+    table = _predictions(predictions, n_classes)
     found = runs.read_metrics(Path(metrics[0])).get("calibrated")
     held_out = table[table["split"] == "val"] if found else table[:0]
-    groups = held_out["image"].map(runs.read_samples(Path(samples[0])).set_index("image")["group"])
+    groups = held_out["image"].map(_samples(samples).set_index("image")["group"])
     probabilities = held_out[probability_columns(n_classes)].to_numpy(dtype=np.float64)
     temperatures = found["temperatures"] if found else (1.0,)
     confidence = cross_fitted(probabilities, temperatures, second_half(groups.tolist())).max(axis=1, initial=0)
@@ -487,7 +487,7 @@ def _metrics(stamp: Stamp) -> dict[str, Any]:
 
 @st.cache_data(show_spinner=False, max_entries=32)
 def _followed(samples: Stamp, problems: Stamp) -> Followed:
-    return core_reviews.followed(runs.read_samples(Path(samples[0])), runs.read_problems(Path(problems[0])))
+    return core_reviews.followed(_samples(samples), _problems(problems))
 
 
 def _label_stamp(run: Run) -> Stamp | None:
@@ -507,7 +507,7 @@ def _label_values(stamp: Stamp | None) -> Mapping[str, Sequence[object]]:
 def _applied(
     samples: Stamp, problems: Stamp, log: Stamp | None, labels: Stamp | None, class_names: tuple[str, ...]
 ) -> Applied:
-    now, tables = _reviews(log), (runs.read_samples(Path(samples[0])), runs.read_problems(Path(problems[0])))
+    now, tables = _reviews(log), (_samples(samples), _problems(problems))
     everything = core_reviews.with_excluded(*tables, now.contents, _label_values(labels), class_names)
     return core_reviews.apply_reviews(everything, now.decisions, class_names)
 
@@ -535,11 +535,11 @@ def _photos(tables: _Tables, labels: str) -> pd.DataFrame:
         return with_original_labels(_photos(tables, REVIEWED), tables.n_classes)
     predictions, tested, n = tables.predictions, tables.test_predictions, tables.n_classes
     return photo_table(
-        runs.read_samples(Path(tables.samples[0])),
-        runs.read_problems(Path(tables.problems[0])),
+        _samples(tables.samples),
+        _problems(tables.problems),
         n,
-        runs.read_predictions(Path(predictions[0]), n) if predictions else None,
-        runs.read_test_predictions(Path(tested[0]), n) if tested else None,
+        _predictions(predictions, n) if predictions else None,
+        _test_predictions(tested, n) if tested else None,
     )
 
 
@@ -632,9 +632,9 @@ def _measured(content: bytes) -> Look:
 
 @st.cache_resource(show_spinner=False, max_entries=2)
 def _embedded(embeddings: Stamp, samples: Stamp, predictions: Stamp, n_classes: int) -> Embedded:
-    images = runs.read_samples(Path(samples[0]))["image"]
+    images = _samples(samples)["image"]
     unit_rows = normalised(runs.read_embeddings(Path(embeddings[0]), len(images)))
-    table = runs.read_predictions(Path(predictions[0]), n_classes)
+    table = _predictions(predictions, n_classes)
     is_training = table["split"] == "train"
     # Where there is none, each photo was held out in one fold, and the network has learnt from all of them in the end.
     learnt = np.flatnonzero(images.isin(table.loc[is_training if is_training.any() else slice(None), "image"]))
@@ -702,7 +702,7 @@ def _positions(source: Stamp, samples: Stamp, problems: Stamp, _images: "pd.Seri
     if path.suffix == ".csv":
         places = runs.read_projection(path).set_index("image")[["x", "y"]]
     else:
-        images = runs.read_samples(Path(samples[0]))["image"]
+        images = _samples(samples)["image"]
         try:
             places = pd.DataFrame(np.load(path, allow_pickle=False), index=images, columns=["x", "y"])
         except (OSError, ValueError, EOFError) as error:
@@ -837,9 +837,9 @@ class _Pair(NamedTuple):
 
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _comparison(pair: _Pair, labels: str) -> Comparison:
-    tables = (runs.read_predictions(Path(stamp[0]), pair.n_classes) for stamp in (pair.before, pair.after))
+    tables = (_predictions(stamp, pair.n_classes) for stamp in (pair.before, pair.after))
     before, after = (table[~table["image"].isin(pair.replaced_images())] for table in tables)
-    samples = runs.read_samples(Path(pair.samples_after[0]))
+    samples = _samples(pair.samples_after)
     originals = samples.set_index("image")["original_label"].dropna() if labels == ORIGINAL else None
     return core_comparison.with_groups(core_comparison.compare(before, after, originals), samples)
 
@@ -867,7 +867,7 @@ def _submission_differences(pair: _Pair) -> core_submission.SubmissionDifference
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _test_changes(pair: _Pair, test_predictions: Stamp) -> pd.DataFrame:
     differing = _submission_differences(pair).photos
-    said = runs.read_test_predictions(Path(test_predictions[0]), pair.n_classes).set_index("image")
+    said = _test_predictions(test_predictions, pair.n_classes).set_index("image")
     said = said.reindex(TEST_DIR + "/" + differing["Id"])
     return pd.DataFrame(
         {
@@ -882,14 +882,14 @@ def _test_changes(pair: _Pair, test_predictions: Stamp) -> pd.DataFrame:
 
 @st.cache_data(show_spinner=False, max_entries=32)
 def _replaced_images(before: Stamp, after: Stamp) -> list[str]:
-    return core_comparison.replaced_images(*(runs.read_samples(Path(stamp[0])) for stamp in (before, after)))
+    return core_comparison.replaced_images(*(_samples(stamp) for stamp in (before, after)))
 
 
 @st.cache_resource(show_spinner="Curves ...", max_entries=8)
 def _ranking(predictions: Stamp, samples: Stamp, class_names: tuple[str, ...]) -> Ranking:
-    table = runs.read_predictions(Path(predictions[0]), len(class_names))
+    table = _predictions(predictions, len(class_names))
     held_out, labels = table[table["split"] == "val"], range(len(class_names))
-    groups = held_out["image"].map(runs.read_samples(Path(samples[0])).set_index("image")["group"])
+    groups = held_out["image"].map(_samples(samples).set_index("image")["group"])
     codes = pd.factorize(groups)[0]
     return Ranking(
         {name: core_ranking.roc_curve(held_out, label) for label, name in enumerate(class_names)},
