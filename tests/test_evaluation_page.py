@@ -38,7 +38,7 @@ def test_each_class_has_its_scores_with_intervals(run: Run) -> None:
     table = open_page("evaluation").dataframe[0].value
     assert table["class"].tolist() == ["nobody", "everybody", "somebody"]
     assert table["photos"].tolist() == [2, 1, 1]
-    assert table["recall (95 %)"].str.match(r"\d+\.\d% \(\d+% to \d+%\)").all()
+    assert table["recall (95 %)"].str.match(r"\d+\.\d% \(\d+ to \d+\)").all()
 
 
 def test_the_commonest_errors_lead_to_their_photos(run: Run) -> None:
