@@ -9,9 +9,10 @@ import argparse
 import dataclasses
 import sys
 from collections.abc import Sequence
+from typing import Any
 
+from core.command import run_command
 from core.config import TrainConfig, config_from_options, flag
-from core.errors import UserError
 from core.quiet import native_stderr_hidden
 
 
@@ -39,42 +40,31 @@ def _default_text(option: "dataclasses.Field[object]") -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the training that the command line asks for.
-
-    Returns:
-        The exit code: 0, 2 for what the user can mend, 130 after Ctrl-C.
-    """
+    """Run the training that the command line asks for; returns the exit code, see `core.command`."""
     options = vars(build_parser().parse_args(argv))
-    try:
-        # Only now: --help need not wait for pandas.
-        from core.dataset import list_photos
-        from core.demo import ensure_demo_dataset
-        from core.report import Report
-        from core.reviews import read_reviews
-        from core.weights import find_weights
+    return run_command("train.py", lambda: _train(options))
 
-        config = config_from_options(options)
-        report = Report(config.quiet)
-        if config.demo:
-            ensure_demo_dataset(config.data, report)
-        listing = list_photos(config.data, config.class_names)
-        if config.reviews is not None:
-            read_reviews(config.reviews)  # Only to fail now, and not after all photos have been read.
-        with native_stderr_hidden():
-            weights = find_weights(config.weights)
-            from core.training import train  # Brings TensorFlow, which takes seconds.
 
-        train(config, listing, weights, report)
-    except UserError as error:
-        print(f"train.py: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:  # The disk, permissions, names: nothing that our code could mend.
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"train.py: {where}{error.strerror or error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("train.py: interrupted", file=sys.stderr)
-        return 130
+def _train(options: dict[str, Any]) -> int:
+    # Only now: --help need not wait for pandas.
+    from core.dataset import list_photos
+    from core.demo import ensure_demo_dataset
+    from core.report import Report
+    from core.reviews import read_reviews
+    from core.weights import find_weights
+
+    config = config_from_options(options)
+    report = Report(config.quiet)
+    if config.demo:
+        ensure_demo_dataset(config.data, report)
+    listing = list_photos(config.data, config.class_names)
+    if config.reviews is not None:
+        read_reviews(config.reviews)  # Only to fail now, and not after all photos have been read.
+    with native_stderr_hidden():
+        weights = find_weights(config.weights)
+        from core.training import train  # Brings TensorFlow, which takes seconds.
+
+    train(config, listing, weights, report)
     return 0
 
 

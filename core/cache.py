@@ -37,6 +37,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 from numpy.typing import DTypeLike, NDArray
 
+from core.command import run_command
 from core.errors import UserError
 
 RECORDS_SUFFIX = ".records"
@@ -415,14 +416,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0, or 2 where it cannot be cleared.
     """
     options = build_parser().parse_args(argv)
+    return run_command("core.cache", lambda: _show(options.clear))
+
+
+def _show(clear: bool) -> int:
     root = default_cache_dir()
     try:
-        if options.clear:
-            print(f"Removed {size_text(shrink(root, 0))}")
-        print(f"{size_text(cache_size(root))} in {root}")
+        removed = shrink(root, 0) if clear else None
+        size = cache_size(root)
     except OSError as error:
-        print(f"core.cache: Expected the cache in {root} (MASKBOARD_CACHE); {error.strerror}.", file=sys.stderr)
-        return 2
+        raise UserError(f"Expected the cache in {root} (MASKBOARD_CACHE); {error.strerror}.") from None
+    if removed is not None:
+        print(f"Removed {size_text(removed)}")
+    print(f"{size_text(size)} in {root}")
     return 0
 
 

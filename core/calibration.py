@@ -145,7 +145,9 @@ def calibration_error_interval(
 
     The error of a sample is a sum of distances, so chance adds to it: draws lie above the sample's error as that lies
     above the true one. The basic interval (A. C. Davison, D. V. Hinkley, 1997) turns the draws over for that reason.
-    Where chance alone moves the bins as far as the sample's are from no error at all, it begins at 0.
+    Where chance alone moves the bins as far as the sample's are from no error at all, it begins at 0. Turned over, draws
+    that chance has lifted bring the upper end too low, so that it is also at least as far above the error as the upper
+    end of the draws is above their mean.
 
     Args:
         gaps: The mean of `calibration_gaps` over the photos, shape (15,).
@@ -154,7 +156,8 @@ def calibration_error_interval(
     """
     drawn = drawn_gaps / drawn_n[:, None]
     error = float(expected_calibration_error(gaps))
-    low, high = percentile_interval(expected_calibration_error(drawn))
+    errors = expected_calibration_error(drawn)
+    low, high = percentile_interval(errors)
     by_chance = np.quantile(expected_calibration_error(drawn - gaps), (1 + CONFIDENCE_LEVEL) / 2)
     lowest = 0.0 if error <= by_chance else max(0.0, min(error, 2 * error - high))
-    return lowest, min(1.0, max(error, 2 * error - low))
+    return lowest, min(1.0, max(2 * error - low, error + high - float(errors.mean())))

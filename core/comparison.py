@@ -221,10 +221,15 @@ def accuracy_difference(comparison: Comparison) -> PairedFigure | None:
         return None
     fixed, broken, _, still_right = comparison.counts.values()
     before, after = (still_right + broken) / n, (still_right + fixed) / n
-    gained = comparison.photos["change"].map({FIXED: 1, BROKEN: -1}).fillna(0)
-    effect = design_effect(gained, _groups(comparison.photos))
+    effect = _gain_effect(comparison.photos)
     interval = paired_interval(n / effect, fixed / effect, broken / effect)
     return PairedFigure("accuracy", before, after, (fixed - broken) / n, interval)
+
+
+def _gain_effect(photos: pd.DataFrame) -> float:
+    """The design effect of what photos gain in accuracy; see `core.intervals.design_effect`."""
+    gained = photos["change"].map({FIXED: 1, BROKEN: -1}).fillna(0)
+    return design_effect(gained, _groups(photos))
 
 
 def _groups(photos: pd.DataFrame) -> NDArray[np.intp]:
@@ -313,6 +318,12 @@ def _log_loss_difference(photos: pd.DataFrame) -> PairedFigure:
         half = float(stdtrit(n_groups - 1, (1 + CONFIDENCE_LEVEL) / 2) * deviation)
     difference = float(differences.mean())
     return PairedFigure("log_loss", before, after, difference, (difference - half, difference + half))
+
+
+def mcnemar(comparison: Comparison) -> float:
+    """The p-value of `mcnemar_exact` for two runs; where photos come in groups, after dividing by the design effect."""
+    effect = _gain_effect(comparison.photos) if comparison.n_images else 1.0
+    return mcnemar_exact(*(round(comparison.counts[change] / effect) for change in (FIXED, BROKEN)))
 
 
 def mcnemar_exact(n_fixed: int, n_broken: int) -> float:

@@ -13,6 +13,7 @@ from typing import Final
 
 from core import checks
 from core.checks import FAILED, STATES, Evidence, Outcome, State
+from core.command import run_command
 from core.config import default_runs_dir
 from core.errors import UserError
 from core.predict import find_run
@@ -118,13 +119,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 if every check that could be made passed, 2 if one failed or there is no such run.
     """
     options = build_parser().parse_args(argv)
-    try:
-        if options.sample < 1:
-            raise UserError(f"Expected --sample to be 1 or more; found {options.sample}.")
-        run = find_run(options.run, options.runs_dir or default_runs_dir())
-    except UserError as error:
-        print(f"core.doctor: {error}", file=sys.stderr)
-        return 2
+    return run_command("core.doctor", lambda: _examine(options))
+
+
+def _examine(options: argparse.Namespace) -> int:
+    if options.sample < 1:
+        raise UserError(f"Expected --sample to be 1 or more; found {options.sample}.")
+    run = find_run(options.run, options.runs_dir or default_runs_dir())
     made = []
     with native_stderr_hidden():
         for check in all_checks(run, None if options.skip_model else options.sample):

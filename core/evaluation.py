@@ -170,7 +170,7 @@ def summarise(
         "macro_f1": float(_macro_f1(marks.sum(axis=0))),
         "macro_f1_interval": list(percentile_interval(_macro_f1(drawn_marks)) if len(drawn_marks) else (0.0, 1.0)),
         **_trust_scores(before, drawn_before),
-        "temperature": fit_temperature(probabilities, labels),
+        "temperature": temperature or fit_temperature(probabilities, labels),
         "calibrated": {"temperatures": list(temperatures), **_trust_scores(after, drawn_after)},
         "classes": per_class(predictions, class_names, codes),
     }

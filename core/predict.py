@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from core import runs
 from core.calibration import apply_temperature
+from core.command import run_command
 from core.config import default_runs_dir
 from core.errors import UserError
 from core.evaluation import probability_table
@@ -226,21 +227,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         others are predicted all the same.
     """
     options = build_parser().parse_args(argv)
+    return run_command("core.predict", lambda: _predict(options))
+
+
+def _predict(options: argparse.Namespace) -> int:
+    run = find_run(options.run, options.runs_dir or default_runs_dir())
+    photos = find_photos(options.photos)
+    with native_stderr_hidden():
+        classifier = load_classifier(run)
+    table, faults = predict_photos(classifier, photos)
     try:
-        run = find_run(options.run, options.runs_dir or default_runs_dir())
-        photos = find_photos(options.photos)
-        with native_stderr_hidden():
-            classifier = load_classifier(run)
-        table, faults = predict_photos(classifier, photos)
         table.to_csv(options.out or sys.stdout, index=False, lineterminator="\n")
-    except UserError as error:
-        print(f"core.predict: {error}", file=sys.stderr)
-        return 2
     except OSError as error:
-        print(
-            f"core.predict: {options.out or 'the table'} cannot be written: {error.strerror or error}", file=sys.stderr
-        )
-        return 2
+        if options.out is None:
+            raise
+        raise UserError(f"{options.out} cannot be written: {error.strerror or error}") from None
     for path, fault in faults.items():
         print(f"core.predict: {path}: {fault.kind}: {fault.detail}", file=sys.stderr)
     written = f"; written to {options.out}" if options.out else ""

@@ -1,6 +1,6 @@
 """Probabilities -> the tables and figures of a run folder, and what the terminal says of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from rich.table import Table
 from core import evaluation, projection, runs
 from core.dataset import TRAINING_DIR, Dataset
 from core.evaluation import ScoreKind, scores_by_kind
-from core.intervals import wilson_interval
+from core.intervals import share_interval
 from core.label_issues import find_label_issues
 from core.report import Report
 from core.runs import RunWriter
@@ -82,24 +82,25 @@ def write_results(
 
 
 def score_naive_split(
-    labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]], n_leaked: int
+    labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]], groups: Sequence[str], n_leaked: int
 ) -> dict[str, Any]:
     """The accuracy under a split that near-identical photos came on both sides of.
 
     Args:
         labels: Class indices of the photos that are scored, shape (n_images,).
         probabilities: Shape (n_images, K).
+        groups: What is near-identical; one name a photo.
         n_leaked: How many of these have a near-identical photo among those that were learnt from.
 
     Returns:
         JSON values.
     """
-    hits = int((probabilities.argmax(axis=1) == labels).sum())
+    is_hit = probabilities.argmax(axis=1) == labels
     return {
         "n_images": len(labels),
         "n_leaked": n_leaked,
-        "accuracy": hits / len(labels),
-        "accuracy_interval": list(wilson_interval(hits, len(labels))),
+        "accuracy": float(is_hit.mean()),
+        "accuracy_interval": list(share_interval(is_hit, pd.factorize(pd.Series(groups, dtype="str"))[0])),
     }
 
 

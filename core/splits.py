@@ -55,17 +55,16 @@ def assign_folds(labels: NDArray[np.int_], groups: Sequence[str], n_folds: int, 
     return np.array([fold_of[group] for group in groups], dtype=np.int64)
 
 
-def count_leaked(groups: Sequence[str], sides: NDArray[np.integer], is_scored: NDArray[np.bool_]) -> int:
-    """How many photos that are scored have a member of their group on another side of a split, where it is learnt from.
+def count_leaked(groups: Sequence[str], learns: NDArray[np.bool_], scores: NDArray[np.bool_]) -> int:
+    """How many of the photos that are scored have a member of their group among those that are learnt from.
 
     Args:
         groups: What is near-identical; one name a photo.
-        sides: Which side, or fold, each photo is on, shape (n_images,).
-        is_scored: Which photos are scored, shape (n_images,).
+        learns: Which photos are learnt from, shape (n_images,).
+        scores: Which photos are scored, shape (n_images,).
     """
-    photos = pd.DataFrame({"group": list(groups), "side": sides})
-    n_sides = photos.groupby("group")["side"].transform("nunique").to_numpy()
-    return int(((n_sides > 1) & is_scored).sum())
+    names = np.asarray(groups)
+    return int(np.isin(names[scores], names[learns]).sum())
 
 
 def split_hash(images: Sequence[str], sides: NDArray[np.integer] | NDArray[np.bool_]) -> str:

@@ -200,7 +200,13 @@ def train(config: TrainConfig, listing: Listing, weights: Weights, report: Repor
         report.say(f"Run folder: {run.path}", always=True)
         job = _Job(config, run, report)
         precision = _record_setting(job, listing, weights)
-        _train_into(job, listing, base, precision)
+        try:
+            _train_into(job, listing, base, precision)
+        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+            raise UserError(
+                "Expected enough memory for this training; it ran out. Lower --batch-size or --image-size, or take "
+                "--head gap or fewer blocks to --fine-tune."
+            ) from error
     report.say(f"Finished: {run.path}. Look at it: streamlit run dashboard/app.py", always=True)
     return run.path
 
@@ -214,6 +220,7 @@ def _train_into(job: _Job, listing: Listing, base: keras.Model, precision: Preci
         _record_dataset(job, dataset)
         parts, naive_parts = _split(job, everything, is_kept)
         samples = _list_views(config, dataset, parts)
+        _require_learnable(parts, samples.labels, dataset.class_names)
         frozen = _freeze(config, base, precision)
         with _seen(job, frozen, cache, samples.photos) as seen:
             n_classes, pristine = len(dataset.class_names), frozen.base.get_weights()
@@ -346,10 +353,8 @@ def _split(job: _Job, dataset: Dataset, is_kept: NDArray[np.bool_]) -> tuple[lis
     parts, naive_parts = (
         [part.among(is_kept) for part in _parts(job.config, labels, names)] for names in (groups, images)
     )
-    _require_learnable(parts, labels[is_kept], dataset.class_names)
     kept_groups, kept_images = labelled["group"][is_kept].tolist(), labelled["image"][is_kept].tolist()
-    n_leaked = count_leaked(kept_groups, _sides(naive_parts), _is_scored(naive_parts))
-    n_scored = int(_is_scored(naive_parts).sum())
+    n_leaked, n_scored = _n_leaked(naive_parts, kept_groups), int(_is_scored(naive_parts).sum())
     job.run.update(split_hash=split_hash(kept_images, _sides(parts)), leak={"n_images": n_scored, "n_leaked": n_leaked})
     if n_leaked:
         job.report.say(
@@ -383,14 +388,33 @@ def _is_scored(parts: list[_Part]) -> NDArray[np.bool_]:
     return np.asarray(np.any([part.scores for part in parts], axis=0))
 
 
+def _n_leaked(parts: list[_Part], groups: list[str]) -> int:
+    return sum(count_leaked(groups, part.learns, part.scores) for part in parts)
+
+
 def _require_learnable(parts: list[_Part], labels: NDArray[np.int64], class_names: tuple[str, ...]) -> None:
+    """Stop where a network would learn without a class, or would not know when to stop.
+
+    Args:
+        parts: What networks are to learn from.
+        labels: Those that are learnt, after any review, shape (n_labelled,).
+        class_names: The K names in index order.
+    """
     for part in parts:
         for what, which in (("learn from", part.learns), ("stop by", part.stops)):
-            absent = set(range(len(class_names))) - set(labels[which].tolist())
-            if absent and part.fold >= 0:
+            absent = sorted(set(range(len(class_names))) - set(labels[which].tolist()))
+            if not absent:
+                continue
+            none_of = f"none of class {absent[0]} ({class_names[absent[0]]}) to {what}"
+            if part.fold >= 0:
                 raise UserError(
-                    f"Expected photos of each class in each fold; fold {part.fold} would have none of class "
-                    f"{min(absent)} ({class_names[min(absent)]}) to {what}. Take fewer --folds or add photos."
+                    f"Expected photos of each class in each fold; fold {part.fold} would have {none_of}. Take fewer "
+                    "--folds or add photos."
+                )
+            if what == "learn from" or len(absent) == len(class_names):
+                raise UserError(
+                    f"Expected photos of each class to learn from, and some held out to stop by; there would be {none_of}."
+                    " Near-identical photos are not parted: add others, or take another --split-seed."
                 )
 
 
@@ -466,8 +490,10 @@ def _score_naive_split(fitter: "_Fitter", parts: list[_Part], groups: list[str])
     fitter.job.report.say("Once more with a naive split, for comparison:")
     probabilities, _ = _fit_parts(replace(fitter, history=History(None), is_rehearsal=True), parts)
     is_scored = _is_scored(parts)
-    n_leaked = count_leaked(groups, _sides(parts), is_scored)
-    return score_naive_split(fitter.samples.labels[is_scored], probabilities[is_scored], n_leaked)
+    scored_groups = [group for group, scored in zip(groups, is_scored, strict=True) if scored]
+    return score_naive_split(
+        fitter.samples.labels[is_scored], probabilities[is_scored], scored_groups, _n_leaked(parts, groups)
+    )
 
 
 @dataclass(frozen=True)

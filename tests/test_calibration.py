@@ -113,8 +113,10 @@ def test_full_confidence_belongs_to_the_last_bin() -> None:
     assert error([1.0, 0.95], [False, True]) == pytest.approx(0.95 / 2)
 
 
-@pytest.mark.parametrize(("surer_by", "least"), [(1.0, 0.9), (2.0, 0.88), (3.0, 0.9)])
-def test_the_interval_of_the_calibration_error_holds_the_true_one(surer_by: float, least: float) -> None:
+@pytest.mark.parametrize(
+    ("n_images", "surer_by", "least"), [(200, 1.0, 0.9), (200, 2.0, 0.9), (200, 3.0, 0.9), (600, 1.5, 0.92)]
+)
+def test_the_interval_of_the_calibration_error_holds_the_true_one(n_images: int, surer_by: float, least: float) -> None:
     random = np.random.default_rng(0)
 
     def draw(n: int) -> NDArray[np.float64]:
@@ -127,8 +129,8 @@ def test_the_interval_of_the_calibration_error_holds_the_true_one(surer_by: floa
     true = float(expected_calibration_error(draw(1_000_000).mean(axis=0)))
     held = []
     for _ in range(120):
-        gaps = draw(200)
-        drawn = resampled_sums(np.column_stack([gaps, np.ones(200)]), np.arange(200))
+        gaps = draw(n_images)
+        drawn = resampled_sums(np.column_stack([gaps, np.ones(n_images)]), np.arange(n_images))
         low, high = calibration_error_interval(gaps.mean(axis=0), drawn[:, :-1], drawn[:, -1])
         held.append(low <= true + 1e-3 and true <= high)
     assert np.mean(held) >= least

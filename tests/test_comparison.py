@@ -16,6 +16,7 @@ from core.comparison import (
     compare,
     config_differences,
     differing_options,
+    mcnemar,
     mcnemar_exact,
     paired_figures,
     replaced_images,
@@ -320,6 +321,18 @@ def test_the_p_value_of_hand_made_cases(n_fixed: int, n_broken: int, p: float) -
 def test_the_p_value_is_the_binomial_tests(n_fixed: int, n_broken: int) -> None:
     expected = binomtest(n_fixed, n_fixed + n_broken, 0.5).pvalue
     assert mcnemar_exact(n_fixed, n_broken) == pytest.approx(expected, rel=1e-9)
+
+
+def test_photos_of_a_group_are_no_evidence_of_their_own() -> None:
+    images = [f"{n}" for n in range(300)]
+    before, after = (
+        pd.DataFrame({"image": images, "split": "val", "true_label": 0, "predicted_label": said, "loss": 1.0})
+        for said in ([1] * 9 + [0] * 291, [0] * 300)
+    )
+    fixed = compare(before.assign(confidence=0.9), after.assign(confidence=0.9))
+    groups = pd.DataFrame({"image": images, "group": [f"{n // 3}" for n in range(300)]})
+    assert mcnemar(fixed) == pytest.approx(2 / 2**9)
+    assert mcnemar(with_groups(fixed, groups)) == pytest.approx(2 / 2**3)
 
 
 # --- options ---------------------------------------------------------------------------------------------------------

@@ -509,6 +509,7 @@ def test_what_tables_hold_does_nothing_to_the_terminal(run: Run, capsys: Capture
     ("arguments", "said"),
     [
         (["no-run"], "core.doctor: Expected RUN to be a run folder or the name of a run in"),
+        (["x" * 300], "core.doctor: "),
         (["first", "--sample", "0"], "core.doctor: Expected --sample to be 1 or more; found 0."),
     ],
 )

@@ -109,8 +109,12 @@ def test_two_groups_of_a_class_are_in_two_folds_however_large_one_is() -> None:
     assert len(set(folds)) == 2
 
 
-def test_photos_leak_where_one_of_their_group_is_on_another_side() -> None:
-    groups, sides = ["a", "a", "b", "b", "c"], np.array([0, 1, 1, 1, 0])
-    assert count_leaked(groups, sides, np.array([True] * 5)) == 2
-    assert count_leaked(groups, sides, sides == 1) == 1
-    assert count_leaked(groups, np.zeros(5, int), np.array([True] * 5)) == 0
+def test_photos_leak_where_one_of_their_group_is_learnt_from() -> None:
+    groups, learns = ["a", "a", "b", "b", "c"], np.array([True, False, False, False, True])
+    assert count_leaked(groups, learns, ~learns) == 1
+    assert count_leaked(groups, learns, np.array([False, False, True, True, False])) == 0
+
+
+def test_a_photo_that_is_only_stopped_by_leaks_nothing() -> None:
+    learns, scores = np.array([False, False, True]), np.array([True, False, False])  # The second one is stopped by.
+    assert count_leaked(["a", "a", "b"], learns, scores) == 0

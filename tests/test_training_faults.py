@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 import pytest
+import tensorflow as tf
+from PIL import Image
 
 from core import training
 from core.dataset import list_photos
@@ -110,3 +112,27 @@ def test_class_names_are_no_markup(data: Path, runs_dir: Path, capsys: pytest.Ca
     training.train(config, list_photos(config.data, config.class_names), find_weights("random"), Report())
     out = capsys.readouterr().out
     assert all(name in out for name in ("[/x]", "[red]b", ":smile:"))
+
+
+def test_photos_that_cannot_be_parted_are_refused(data: Path, runs_dir: Path) -> None:
+    labels: dict[str, int] = {}
+    for name, label in list(read_labels(data).items())[:3]:
+        labels |= {name: label, f"again-{name}": label}
+        with Image.open(data / "training" / name) as photo:
+            photo.save(data / "training" / f"again-{name}", quality=60)
+    write_labels(data, labels)
+    with pytest.raises(UserError, match=r"none of class 0 .* to stop by\. Near-identical photos are not parted"):
+        train_quietly(tiny_config(data, runs_dir, "failed"))
+
+
+@pytest.mark.parametrize("error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")])
+def test_a_lack_of_memory_is_said_with_what_to_do(
+    data: Path, runs_dir: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(training, "predict_and_embed", fail)
+    with pytest.raises(UserError, match=r"it ran out\. Lower --batch-size or --image-size"):
+        train_quietly(tiny_config(data, runs_dir, "failed"))
+    assert "ran out" in read_run(runs_dir / "failed").info["error"]

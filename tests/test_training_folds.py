@@ -99,7 +99,7 @@ def test_it_learns_as_long_as_the_fold_in_the_middle_did(run: Run) -> None:
 def test_a_naive_split_lets_copies_come_on_both_sides_and_is_scored_beside(run: Run) -> None:
     naive = read_json(run.path / "metrics.json")["naive_split"]
     assert naive["n_images"] == 31
-    assert naive["n_leaked"] == run.info["leak"]["n_leaked"] == 2
+    assert naive["n_leaked"] == run.info["leak"]["n_leaked"] == 1  # Its copy is stopped by for one of them.
     assert naive["accuracy_interval"][0] <= naive["accuracy"] <= naive["accuracy_interval"][1]
 
 

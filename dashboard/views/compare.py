@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core import runs
-from core.comparison import Comparison, PairedFigure, changes_per_class, config_differences, mcnemar_exact
+from core.comparison import BROKEN, FIXED, Comparison, PairedFigure, changes_per_class, config_differences, mcnemar
 from core.errors import UserError
 from core.evaluation import score_kind
 from core.reviews import Followed
@@ -165,11 +165,12 @@ def show_figures(figures: list[PairedFigure], other: Run) -> None:
             st.markdown(verdict(figure, more_is_better))
 
 
-def chance_text(n_fixed: int, n_broken: int) -> str:
+def chance_text(comparison: Comparison) -> str:
     """McNemar's exact test in words."""
+    n_fixed, n_broken = (comparison.counts[change] for change in (FIXED, BROKEN))
     if not n_fixed + n_broken:
         return "No photo went from wrong to right or back."
-    p = mcnemar_exact(n_fixed, n_broken)
+    p = mcnemar(comparison)
     share = "less than 0.1 %" if p < 0.001 else f"{100 * p:.1f} %"
     meaning = "chance alone hardly explains this" if p < 0.05 else "chance alone may well explain this"
     return (
@@ -243,7 +244,7 @@ def show_comparison(view: Chosen, other: Run, comparison: Comparison, labels: st
     st.markdown(photos_text(run, other, comparison, n_replaced, labels), help=HOW_INTERVALS_ARE_MADE)
     if comparison.n_images:
         show_figures(data.paired_figures(other, run, labels), other)
-        st.markdown(chance_text(comparison.counts["fixed"], comparison.counts["broken"]))
+        st.markdown(chance_text(comparison))
     show_config(run, other)
     show_curves(run, other)
     if comparison.n_images:

@@ -1,0 +1,52 @@
+"""How command lines end."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from core.command import run_command
+from core.config import PROJECT_DIR
+from core.errors import UserError
+
+Capture = pytest.CaptureFixture[str]
+
+
+def raising(error: BaseException) -> Callable[[], int]:
+    def command() -> int:
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (UserError("Expected a; found b."), 2, "Expected a; found b."),
+        (PermissionError(13, "Permission denied", "runs"), 2, "runs: Permission denied"),
+        (OSError(28, "No space left on device"), 2, "No space left on device"),
+        (OSError("image file is truncated"), 2, "image file is truncated"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_what_a_user_can_mend_is_one_line(error: BaseException, code: int, said: str, capsys: Capture) -> None:
+    assert run_command("core.thing", raising(error)) == code
+    assert capsys.readouterr().err == f"core.thing: {said}\n"
+
+
+def test_what_is_our_fault_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError):
+        run_command("core.thing", raising(ZeroDivisionError()))
+
+
+def test_a_reader_who_has_read_enough_is_no_fault() -> None:
+    program = (
+        "import sys; from core.command import run_command; sys.exit(run_command('x', lambda: print('y' * 9**6) or 0))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=PROJECT_DIR, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == (b"", 2)
