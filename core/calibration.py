@@ -145,9 +145,9 @@ def calibration_error_interval(
 
     The error of a sample is a sum of distances, so chance adds to it: draws lie above the sample's error as that lies
     above the true one. The basic interval (A. C. Davison, D. V. Hinkley, 1997) turns the draws over for that reason.
-    Where chance alone moves the bins as far as the sample's are from no error at all, it begins at 0. Turned over, draws
-    that chance has lifted bring the upper end too low, so that it is also at least as far above the error as the upper
-    end of the draws is above their mean.
+    Where chance alone moves the bins as far as the sample's are from no error at all, it begins at 0. Turned over,
+    draws that chance has lifted bring the upper end too low; it is at least as far above the error as that of the draws
+    is above their mean.
 
     Args:
         gaps: The mean of `calibration_gaps` over the photos, shape (15,).

@@ -49,7 +49,8 @@ def wilson_intervals(
     z2 = _normal_quantile(level) ** 2
     centre = (hits + z2 / 2) / (trials + z2)
     half = np.sqrt(z2 * (hits * (trials - hits) / np.maximum(trials, 1) + z2 / 4)) / (trials + z2)
-    return np.maximum(0.0, centre - half), np.minimum(1.0, centre + half)
+    # Exactly, where all or none are hits: rounding would let the share lie outside of its interval.
+    return np.where(hits > 0, centre - half, 0.0), np.where(hits < trials, centre + half, 1.0)
 
 
 def f1_interval(hits: float, support: float, predicted: float, level: float = CONFIDENCE_LEVEL) -> Interval:

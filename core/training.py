@@ -413,8 +413,8 @@ def _require_learnable(parts: list[_Part], labels: NDArray[np.int64], class_name
                 )
             if what == "learn from" or len(absent) == len(class_names):
                 raise UserError(
-                    f"Expected photos of each class to learn from, and some held out to stop by; there would be {none_of}."
-                    " Near-identical photos are not parted: add others, or take another --split-seed."
+                    "Expected photos of each class to learn from, and some held out to stop by; there would be "
+                    f"{none_of}. Near-identical photos are not parted: add others, or take another --split-seed."
                 )
 
 

@@ -176,3 +176,9 @@ def test_the_interval_of_an_unpaired_difference_agrees_with_known_values(
 def test_a_difference_from_nothing_can_be_anything_that_the_share_allows() -> None:
     low, high = unpaired_intervals(10, 10, 0, 0)
     assert low < 0 and high == 1
+
+
+@pytest.mark.parametrize("n", [31 / effect for effect in (1.0, 1.0333333, 1.1, 1.7, 3.3)])
+def test_the_interval_of_all_or_none_of_an_effective_number_ends_at_them(n: float) -> None:
+    assert wilson_interval(n, n)[1] == 1
+    assert wilson_interval(0, n)[0] == 0
