@@ -26,6 +26,8 @@ from core.images import PHOTO_SUFFIXES, PhotoError, Resize, load_photo
 from core.quiet import native_stderr_hidden
 
 BATCH_SIZE = 16
+# What is said instead of a class that is not confident enough.
+NOT_SURE = "not sure"
 # VGG16's last feature map; its mean over places is a photo's embedding.
 _EMBEDDED_LAYER = "block5_pool"
 
@@ -215,6 +217,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("run", metavar="RUN", help="a run's folder or name")
     parser.add_argument("photos", metavar="PHOTO_OR_FOLDER", nargs="+", type=Path)
     parser.add_argument("--out", metavar="FILE.csv", type=Path, help="write the table there instead of printing it")
+    parser.add_argument(
+        "--sure", metavar="PERCENT", type=float, default=0.0,
+        help=f"also give an answer: the class, or {NOT_SURE!r} below that calibrated confidence",
+    )  # fmt: skip
     parser.add_argument("--runs-dir", metavar="DIR", type=Path, default=None, help="where runs are, for a RUN by name")
     return parser
 
@@ -231,11 +237,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
+    if not 0 <= options.sure <= 100:
+        raise UserError(f"Expected --sure to be 0 to 100 per cent; found {options.sure:g}.")
     run = find_run(options.run, options.runs_dir or default_runs_dir())
     photos = find_photos(options.photos)
     with native_stderr_hidden():
         classifier = load_classifier(run)
     table, faults = predict_photos(classifier, photos)
+    if options.sure:
+        is_sure = table["confidence"] >= options.sure / 100
+        table.insert(1, "answer", table["predicted_class"].where(is_sure, NOT_SURE))
     try:
         table.to_csv(options.out or sys.stdout, index=False, lineterminator="\n")
     except OSError as error:

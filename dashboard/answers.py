@@ -16,13 +16,12 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from core.evaluation import probability_columns, probability_table
 from core.images import PhotoError, read_photo
-from core.predict import BATCH_SIZE, Classifier
+from core.predict import BATCH_SIZE, NOT_SURE, Classifier
 from core.runs import Run, RunError
 from dashboard import data
 from dashboard.neighbours import Neighbours, neighbours_of_embedding
 
 UNLIKE = "unlike the training photos"
-NOT_SURE = "not sure"
 _ANSWERS, _HASHES = "answers", "hashes"
 
 

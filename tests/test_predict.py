@@ -87,6 +87,22 @@ def test_what_is_said_of_other_photos_is_calibrated_and_says_so(
     assert "probabilities are calibrated with temperature 4.00" in err
 
 
+@pytest.mark.usefixtures("loaded")
+def test_below_a_chosen_confidence_the_answer_is_not_sure(
+    trained_run: Run, tiny_dataset: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    out = tmp_path / "table.csv"
+    assert main([str(trained_run.path), str(tiny_dataset / "training"), "--out", str(out)]) == 0
+    sure = 100 * pd.read_csv(out)["confidence"].median()
+    assert main([str(trained_run.path), str(tiny_dataset / "training"), "--out", str(out), "--sure", str(sure)]) == 0
+    table = pd.read_csv(out)
+    is_sure = table["confidence"] >= sure / 100
+    assert 0 < is_sure.sum() < len(table)
+    assert (table["answer"] == table["predicted_class"].where(is_sure, "not sure")).all()
+    assert main([str(trained_run.path), str(tiny_dataset / "training"), "--sure", "101"]) == 2
+    assert "Expected --sure to be 0 to 100 per cent; found 101." in capsys.readouterr().err
+
+
 def test_the_temperature_is_that_of_the_metrics_and_1_before_there_are_any(
     trained_run: Run, classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,12 +12,11 @@ from core.errors import UserError
 from core.evaluation import HELD_OUT, KINDS
 from core.images import PHOTO_SUFFIXES, PhotoError
 from core.intervals import design_effect
-from core.predict import BATCH_SIZE
+from core.predict import BATCH_SIZE, NOT_SURE
 from core.reliability import at_threshold
 from core.runs import Run, RunError
 from dashboard import address, data
 from dashboard.answers import (
-    NOT_SURE,
     UNLIKE,
     Answer,
     OwnPhoto,
