@@ -93,7 +93,7 @@ def test_below_a_chosen_confidence_the_answer_is_not_sure(
 ) -> None:
     out = tmp_path / "table.csv"
     assert main([str(trained_run.path), str(tiny_dataset / "training"), "--out", str(out)]) == 0
-    sure = 100 * pd.read_csv(out)["confidence"].median()
+    sure = round(100 * pd.read_csv(out)["confidence"].median(), 1)
     assert main([str(trained_run.path), str(tiny_dataset / "training"), "--out", str(out), "--sure", str(sure)]) == 0
     table = pd.read_csv(out)
     is_sure = table["confidence"] >= sure / 100
