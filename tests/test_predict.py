@@ -87,19 +87,24 @@ def test_what_is_said_of_other_photos_is_calibrated_and_says_so(
     assert "probabilities are calibrated with temperature 4.00" in err
 
 
-@pytest.mark.usefixtures("loaded")
 def test_below_a_chosen_confidence_the_answer_is_not_sure(
-    trained_run: Run, tiny_dataset: Path, tmp_path: Path, capsys: Capture
+    trained_run: Run,
+    classifier: Classifier,
+    tiny_dataset: Path,
+    tmp_path: Path,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    out = tmp_path / "table.csv"
-    assert main([str(trained_run.path), str(tiny_dataset / "training"), "--out", str(out)]) == 0
+    monkeypatch.setattr(predict, "load_classifier", lambda run: replace(classifier, temperature=4.0))
+    command, out = [str(trained_run.path), str(tiny_dataset / "training")], tmp_path / "table.csv"
+    assert main([*command, "--out", str(out)]) == 0
     sure = round(100 * pd.read_csv(out)["confidence"].median(), 1)
-    assert main([str(trained_run.path), str(tiny_dataset / "training"), "--out", str(out), "--sure", str(sure)]) == 0
+    assert main([*command, "--out", str(out), "--sure", str(sure)]) == 0
     table = pd.read_csv(out)
     is_sure = table["confidence"] >= sure / 100
     assert 0 < is_sure.sum() < len(table)
     assert (table["answer"] == table["predicted_class"].where(is_sure, "not sure")).all()
-    assert main([str(trained_run.path), str(tiny_dataset / "training"), "--sure", "101"]) == 2
+    assert main([*command, "--sure", "101"]) == 2
     assert "Expected --sure to be 0 to 100 per cent; found 101." in capsys.readouterr().err
 
 
