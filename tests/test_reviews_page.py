@@ -98,6 +98,19 @@ def test_a_note_is_kept_beside_the_decision(run: Run) -> None:
     assert app.text_input(key="review-note").value == "<b>masks</b> on chins"
 
 
+def test_a_class_without_a_key_is_given_in_a_box_and_emptying_that_decides_nothing(runs_dir: Path, data: Path) -> None:
+    run = write_run(runs_dir, data, class_names=[f"class {index}" for index in range(12)])
+    for name in ("predictions.csv", "test_predictions.csv"):
+        table = pd.read_csv(run.path / name)
+        table.assign(**{f"prob_{label}": 0.0 for label in range(3, 12)}).to_csv(run.path / name, index=False)
+    app = open_page("photos", photo="training/b.jpg")
+    app.selectbox(key="review-class").set_value("class 11").run()
+    app.selectbox(key="review-class").set_value(None).run()
+    assert not app.exception
+    assert decided(run) == [("b", RELABEL, 11, "")]
+    assert app.selectbox(key="review-class").value == "class 11"
+
+
 @pytest.mark.parametrize(
     ("image", "expected"),
     [("test/x.jpg", "A test photo has no label"), ("training/z.jpg", "This file was left out of the run")],
