@@ -452,12 +452,15 @@ def read_samples(path: Path) -> pd.DataFrame:
 
 
 def read_problems(path: Path) -> pd.DataFrame:
-    """Read `problems.csv`; see `core.dataset.Problem`.
+    """Read `problems.csv`; see `core.dataset.Problem`. A missing detail is an empty one.
 
     Raises:
         RunError: If it is missing or malformed.
     """
-    return _read_table(path, PROBLEM_COLUMNS).astype("str")
+    table = _read_table(path, PROBLEM_COLUMNS, texts=PROBLEM_COLUMNS)
+    if table[["image", "kind"]].isna().any(axis=None):
+        raise RunError(f"{path.name}: expected an image and a kind in every row, found some without.")
+    return table.fillna({"detail": ""})
 
 
 def read_metrics(path: Path) -> dict[str, Any]:

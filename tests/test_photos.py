@@ -57,6 +57,13 @@ def test_all_problems_of_a_photo_that_was_used_stand_beside_it(folder: Path) -> 
     assert photo["split"] == "val"
 
 
+def test_a_problem_may_have_no_detail(folder: Path) -> None:
+    (folder / "problems.csv").write_text("image,kind,detail\ntraining/a.jpg,duplicate,\ntraining/z.jpg,empty,\n")
+    photos = table_of(folder)
+    assert photos.loc[["training/a.jpg", "training/z.jpg"], "problem"].tolist() == ["duplicate", "empty"]
+    assert (photos["detail"] == "").all()
+
+
 def test_right_and_wrong_are_said_of_photos_with_label_and_prediction_only(folder: Path) -> None:
     photos = table_of(folder)
     assert "".join(photos.loc[is_right(photos), "name"].str[0]) == "aceg"
