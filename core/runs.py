@@ -451,6 +451,18 @@ def read_samples(path: Path) -> pd.DataFrame:
     return table
 
 
+def check_sample_labels(samples: pd.DataFrame, n_classes: int) -> None:
+    """Look whether the labels of `samples.csv`, which does not say how many classes there are, are classes.
+
+    Raises:
+        RunError: If one is not.
+    """
+    for column in ("label", "original_label"):
+        labels = samples[column].dropna()
+        if len(others := labels[~labels.between(0, n_classes - 1)]):
+            raise RunError(f"{SAMPLES_FILE}: expected 0 to {n_classes - 1} as {column}, found {others.iloc[0]}.")
+
+
 def read_problems(path: Path) -> pd.DataFrame:
     """Read `problems.csv`; see `core.dataset.Problem`. A missing detail is an empty one.
 

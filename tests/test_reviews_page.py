@@ -300,6 +300,16 @@ def test_compare_goes_by_the_labels_that_are_asked_for(mended: Run) -> None:
     assert address(app)["labels"] == "original"
 
 
+@pytest.mark.parametrize("label", [9, -1])
+def test_compare_names_an_original_label_that_is_no_class(mended: Run, label: int) -> None:
+    samples = pd.read_csv(mended.path / "samples.csv").astype({"label": "Int64", "original_label": "Int64"})
+    samples.loc[samples["image"] == "training/b.jpg", "original_label"] = label
+    samples.to_csv(mended.path / "samples.csv", index=False)
+    app = open_page("compare", labels="original")
+    assert not app.exception
+    assert f"samples.csv: expected 0 to 2 as original_label, found {label}" in texts(app)
+
+
 def test_the_photos_that_were_relabelled_are_a_click_away(mended: Run) -> None:
     app = open_page("compare")
     app.button(key="mended").click().run()
