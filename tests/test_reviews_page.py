@@ -262,6 +262,16 @@ def test_photos_are_chosen_by_what_was_decided_about_them(run: Run) -> None:
 # --- what a training made of them -------------------------------------------------------------------------------------
 
 
+def test_every_photo_is_asked_for_where_any_review_will_do(run: Run) -> None:
+    decide(run, "b", RELABEL, 1)
+    app = open_page("reviews")
+    assert shown(app) == "b"
+    app.pills(key="filter-review").set_value("").run()
+    assert address(app) == {"split": "any", "run": "first"}
+    assert app.pills(key="filter-review").value == ""
+    assert len(shown(app)) == 10
+
+
 @pytest.fixture
 def mended(run: Run, runs_dir: Path, data: Path) -> Run:
     """A later run, trained with `b`, held out, as everybody, which both runs say it is; a little better else."""
