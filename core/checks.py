@@ -326,6 +326,8 @@ def check_test_scores(evidence: Evidence) -> Outcome:
     table = table.assign(true_label=table["image"].map(labels)).dropna(subset=["true_label"])
     if table.empty:
         return skipped("the dataset has no labels of test photos any more")
+    if strangers := _where(table, ~table["true_label"].between(0, evidence.n_classes - 1).to_numpy()):
+        return failed(f"the dataset gives them labels that are no classes of the run: {_named(strangers)}")
     true_labels = table["true_label"].to_numpy(dtype=np.int64)
     probabilities = table[evaluation.probability_columns(evidence.n_classes)].to_numpy(dtype=np.float64)
     scored = evaluation.predictions_table(table["image"].tolist(), ["test"] * len(table), true_labels, probabilities)

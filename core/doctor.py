@@ -78,6 +78,8 @@ def _checked(name: str, check: Callable[[Evidence], Outcome], evidence: Evidence
         outcome = check(evidence)
     except (UserError, OSError) as error:
         outcome = checks.failed(str(error))
+    except Exception as error:  # Whatever a spoilt run makes a check stumble over, the others are asked all the same.
+        outcome = checks.failed(f"it could not be asked to its end; {type(error).__name__}: {error}")
     return Check(name, outcome.state, _printable(outcome.detail))
 
 

@@ -383,11 +383,13 @@ def read_run(path: Path) -> Run:
     names = info.get("class_names", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise RunError(f"{RUN_FILE}: expected a list of names under 'class_names', found {names!r}.")
+    if len(set(names)) < len(names):
+        raise RunError(f"{RUN_FILE}: expected different names under 'class_names', found {names!r}.")
     data = info["config"].get("data")
     if not isinstance(data, str) or "\0" in data:
         raise RunError(f"{RUN_FILE}: expected the dataset's path under 'config', found {data!r}.")
     seconds = info.get("stage_seconds", {})
-    if not isinstance(seconds, dict) or not all(isinstance(value, int | float) for value in seconds.values()):
+    if not isinstance(seconds, dict) or not all(map(_is_number, seconds.values())):
         raise RunError(f"{RUN_FILE}: expected seconds a stage under 'stage_seconds', found {seconds!r}.")
     _progress_of(info)
     return Run(path, info)
@@ -446,18 +448,35 @@ def read_samples(path: Path) -> pd.DataFrame:
         table[["label", "original_label"]] = table[["label", "original_label"]].astype("Int64")
         table = table.astype({"width": "int64", "height": "int64", "bytes": "int64", "folder": "str", "group": "str"})
         table = table.astype(dict.fromkeys(("brightness", "contrast", "sharpness"), "float64"))
+    if (table[["width", "height", "bytes"]] < 1).any(axis=None):
+        raise RunError(f"{path.name}: expected a width, height and bytes of 1 or more, found less.")
     if table.loc[table["folder"] == "training", "label"].isna().any():
         raise RunError(f"{path.name}: expected a label for every training photo, found some without.")
     return table
 
 
+def check_sample_labels(samples: pd.DataFrame, n_classes: int) -> None:
+    """Look whether the labels of `samples.csv`, which does not say how many classes there are, are classes.
+
+    Raises:
+        RunError: If one is not.
+    """
+    for column in ("label", "original_label"):
+        labels = samples[column].dropna()
+        if len(others := labels[~labels.between(0, n_classes - 1)]):
+            raise RunError(f"{SAMPLES_FILE}: expected 0 to {n_classes - 1} as {column}, found {others.iloc[0]}.")
+
+
 def read_problems(path: Path) -> pd.DataFrame:
-    """Read `problems.csv`; see `core.dataset.Problem`.
+    """Read `problems.csv`; see `core.dataset.Problem`. A missing detail is an empty one.
 
     Raises:
         RunError: If it is missing or malformed.
     """
-    return _read_table(path, PROBLEM_COLUMNS).astype("str")
+    table = _read_table(path, PROBLEM_COLUMNS, texts=PROBLEM_COLUMNS)
+    if table[["image", "kind"]].isna().any(axis=None):
+        raise RunError(f"{path.name}: expected an image and a kind in every row, found some without.")
+    return table.fillna({"detail": ""})
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
@@ -526,8 +545,13 @@ def _both(interval: Any) -> tuple[Any, Any]:
 
 def _require_numbers(*values: Any) -> None:
     for value in values:
-        if not isinstance(value, int | float) or not abs(value) < _LARGEST:
+        if not _is_number(value):
             raise TypeError(f"expected a number, found {str(value)[:60]}")
+
+
+def _is_number(value: Any) -> bool:
+    """Whether something is a number of a usual size; NaN and infinity are none."""
+    return isinstance(value, int | float) and abs(value) < _LARGEST
 
 
 def read_confusion_matrix(path: Path, class_names: tuple[str, ...]) -> NDArray[np.int64]:
@@ -549,11 +573,14 @@ def read_history(path: Path) -> pd.DataFrame:
     Raises:
         RunError: If it is missing or malformed.
     """
-    table = _read_table(path, HISTORY_COLUMNS)
+    table = _read_table(path, HISTORY_COLUMNS, texts=("stage",))
     with _table_faults(path):
-        return table.astype(
-            {"stage": "str", "fold": "int64", "epoch": "int64"} | dict.fromkeys(HISTORY_COLUMNS[3:], "float64")
-        )
+        table = table.astype({"fold": "int64", "epoch": "int64"} | dict.fromkeys(HISTORY_COLUMNS[3:], "float64"))
+    if table["stage"].isna().any():
+        raise RunError(f"{path.name}: expected a stage in every row, found some without.")
+    if (table["fold"] < -1).any():
+        raise RunError(f"{path.name}: expected folds from 0, or -1 for none; found {table['fold'].min()}.")
+    return table
 
 
 def read_predictions(path: Path, n_classes: int) -> pd.DataFrame:

@@ -840,6 +840,7 @@ def _comparison(pair: _Pair, labels: str) -> Comparison:
     tables = (_predictions(stamp, pair.n_classes) for stamp in (pair.before, pair.after))
     before, after = (table[~table["image"].isin(pair.replaced_images())] for table in tables)
     samples = _samples(pair.samples_after)
+    runs.check_sample_labels(samples, pair.n_classes)
     originals = samples.set_index("image")["original_label"].dropna() if labels == ORIGINAL else None
     return core_comparison.with_groups(core_comparison.compare(before, after, originals), samples)
 

@@ -140,7 +140,7 @@ def _counted(view: Chosen, field: str) -> Any:
 
 def _set(view: Chosen, field: str, value: Any) -> None:
     asked = replace(_selection_now(view), **{field: None if value in (ANY, None) else value})
-    is_all = field == "split" and asked == EVERYTHING != view.default  # A bare address would lead back.
+    is_all = asked == EVERYTHING != view.default  # A bare address would lead back.
     address.select(replace(asked, split=ANY_SPLIT) if is_all else asked)
 
 

@@ -233,4 +233,4 @@ def ink() -> str:
 
 def escaped(text: str) -> str:
     """Text from outside, so that nothing in it is taken for Markdown."""
-    return "".join(f"\\{letter}" if letter in r"\`*_{}[]()#+-.!|<>$:~" else letter for letter in text)
+    return "".join(f"\\{letter}" if letter in r"\`*_{}[]()#+-.!|<>$:~&" else letter for letter in text)

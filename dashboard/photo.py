@@ -124,4 +124,4 @@ def _facts(row: "pd.Series[Any]") -> Iterator[str]:
     if np.isfinite(row["loss"]):
         yield f"loss {row['loss']:.3f}"
     if row["problem"]:
-        yield f"{row['problem']}: {row['detail']}"
+        yield f"{row['problem']}: {row['detail']}" if row["detail"] else row["problem"]

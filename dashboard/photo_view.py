@@ -106,17 +106,23 @@ def _show_verdict(run: Run, photo: Photo, key: str) -> None:
         if true is not None:
             st.markdown(f"labelled **{escaped(names[true])}**")
         return
-    best = max(range(len(values)), key=values.__getitem__)
-    verdict = f"**{escaped(names[best])}**, {values[best]:.0%} sure"
-    if values[best] < photo.sure_from:
-        verdict = f"**not sure**: most likely {escaped(names[best])}, {values[best]:.0%}"
-    if true is not None:
-        verdict += " ✓" if best == true else f", but labelled **{escaped(names[true])}**"
-    st.markdown(verdict)
+    verdict = _verdict(photo, names)
+    st.markdown("".join(f"**{escaped(words)}**" if is_bold else escaped(words) for words, is_bold in verdict))
     figure = charts.probabilities(values, names, true)
-    st.plotly_chart(
-        figure, key=f"{key}-probabilities", config=CHART_CONFIG, alt=f"Probabilities: {verdict}"
-    )  # fmt: skip
+    alt = "Probabilities: " + "".join(words for words, _ in verdict)
+    st.plotly_chart(figure, key=f"{key}-probabilities", config=CHART_CONFIG, alt=alt)
+
+
+def _verdict(photo: Photo, names: Sequence[str]) -> list[tuple[str, bool]]:
+    """What the network thinks of a photo: pieces of a sentence, and whether each is to be bold."""
+    values, true = photo.probabilities, photo.true_label
+    best = max(range(len(values)), key=values.__getitem__)
+    verdict = [(names[best], True), (f", {values[best]:.0%} sure", False)]
+    if values[best] < photo.sure_from:
+        verdict = [("not sure", True), (f": most likely {names[best]}, {values[best]:.0%}", False)]
+    if true is not None:
+        verdict += [(" ✓", False)] if best == true else [(", but labelled ", False), (names[true], True)]
+    return verdict
 
 
 def _show_facts(photo: Photo, look: data.Look | PhotoError) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from core.dataset import PROBLEM_KINDS, TRAINING_DIR
 from core.evaluation import cross_entropy, probability_columns
 from core.reviews import NOTE, RELABEL, Decision
-from core.runs import PREDICTIONS_FILE, SAMPLES_FILE, TEST_PREDICTIONS_FILE, RunError
+from core.runs import PREDICTIONS_FILE, SAMPLES_FILE, TEST_PREDICTIONS_FILE, RunError, check_sample_labels
 
 # The split of files that were left out, and of photos as long as no split is known.
 LEFT_OUT, UNKNOWN = "left_out", "unknown"
@@ -46,13 +46,10 @@ def photo_table(
         `copies` (other photos of its group), `problem` (kinds with a blank between them) and `detail`.
 
     Raises:
-        RunError: If there are predictions of photos that are no samples.
+        RunError: If a label is no class, or there are predictions of photos that are no samples.
     """
+    check_sample_labels(samples, n_classes)
     photos = pd.concat([samples, _left_out(samples, problems)], ignore_index=True)
-    is_wrong_label = ~photos["label"].dropna().between(0, n_classes - 1)
-    if is_wrong_label.any():
-        found = photos["label"].dropna()[is_wrong_label].iloc[0]
-        raise RunError(f"{SAMPLES_FILE}: expected labels 0 to {n_classes - 1}, found {found}.")
     photos["true_label"] = photos["label"].fillna(NO_LABEL).astype("int16")
     photos["is_relabelled"] = (photos["label"] != photos["original_label"]).fillna(False).astype(bool)
     photos = _with_predictions(photos, n_classes, predictions, test_predictions)
@@ -170,5 +167,9 @@ def _with_predictions(
 
 def _per_photo(problems: pd.DataFrame) -> pd.DataFrame:
     """All kinds and details of each file that has any."""
-    joined = problems.groupby("image", sort=False).agg({"kind": " ".join, "detail": "; ".join})
+    joined = problems.groupby("image", sort=False).agg({"kind": " ".join, "detail": _listed})
     return joined.rename(columns={"kind": "problem"}).reset_index()
+
+
+def _listed(details: "pd.Series[str]") -> str:
+    return "; ".join(filter(None, details))

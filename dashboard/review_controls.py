@@ -126,8 +126,9 @@ def _show_other_classes(run: Run, row: "pd.Series[Any]", go_on: Callable[[str], 
     if not names:
         return
 
-    def choose(name: str) -> None:
-        _decide(run, row, {"action": RELABEL, "label": run.class_names.index(name)}, go_on)
+    def choose(name: str | None) -> None:
+        if name is not None:  # A box that is emptied decides nothing: Undo takes a class back.
+            _decide(run, row, {"action": RELABEL, "label": run.class_names.index(name)}, go_on)
 
     given = row["review_class"] if row["review_class"] in names else None
     st.selectbox("Another class", names, index=None, **address.bound("review-class", given, choose))

@@ -8,6 +8,7 @@ from dashboard.charts.comparison import changes_by_class
 from dashboard.selection import matches, parse
 
 NAMES = ("nobody", "every body & all", "3")
+SHOWN = ["nobody", "every body &amp; all", "3"]  # As plotly takes text.
 FATES = ["fixed", "fixed", "broken", "still_wrong", "still_right", "still_right", "broken"]
 LABELS = [0, 1, 1, 0, 1, 1, 0]
 
@@ -24,10 +25,10 @@ def counts(photos: pd.DataFrame) -> pd.DataFrame:
 def test_a_bar_a_class_stacks_what_has_become_of_its_photos(photos: pd.DataFrame) -> None:
     bars = [bar for bar in changes_by_class(counts(photos), counts(photos), "before").data if bar.showlegend]
     assert {bar.name: (list(bar.y), list(bar.x)) for bar in bars} == {
-        "fixed": (list(NAMES), [1, 1, 0]),
-        "newly broken": (list(NAMES), [1, 1, 0]),
-        "still wrong": (list(NAMES), [1, 0, 0]),
-        "still right": (list(NAMES), [0, 2, 0]),
+        "fixed": (SHOWN, [1, 1, 0]),
+        "newly broken": (SHOWN, [1, 1, 0]),
+        "still wrong": (SHOWN, [1, 0, 0]),
+        "still right": (SHOWN, [0, 2, 0]),
     }
 
 

@@ -9,6 +9,7 @@ from dashboard.charts.dataset import aspect_ratios, class_balance, photo_shapes
 from dashboard.selection import matches, parse
 
 NAMES = ("nobody", "every body & all", "3")
+SHOWN = ["nobody", "every body &amp; all", "3"]  # As plotly takes text.
 
 
 @pytest.fixture
@@ -41,8 +42,8 @@ def test_class_balance_groups_classes_by_split(photos: pd.DataFrame) -> None:
     bars = class_balance(photos, everything(photos), NAMES, {"train": "trained on", "val": "held out"}).data
     full = [bar for bar in bars if bar.showlegend]
     assert [(bar.name, list(bar.x), list(bar.y)) for bar in full] == [
-        ("trained on", list(NAMES), [1, 1, 0]),
-        ("held out", list(NAMES), [2, 1, 0]),
+        ("trained on", SHOWN, [1, 1, 0]),
+        ("held out", SHOWN, [2, 1, 0]),
     ]
 
 

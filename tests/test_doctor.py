@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -351,6 +352,18 @@ def test_classes_in_another_order_than_the_datasets_are_named(run: Run) -> None:
 def test_a_table_of_another_order_of_classes_is_named(run: Run) -> None:
     edit_info(run, class_names=["everybody", "nobody", "somebody"])
     assert {LABELS, MATRIX} <= set(failures(run))
+
+
+def test_labels_of_test_photos_that_are_no_classes_of_the_run_are_named(run: Run) -> None:
+    edit_config(run, class_names=["nobody", "everybody", "somebody", "a dog"])
+    (run.dataset_dir / "test_gt.json").write_text('{"x.jpg": 3, "y.jpg": 2}')
+    expected = "the dataset gives them labels that are no classes of the run: test/x.jpg"
+    assert failures(run)[TEST_SCORES] == expected
+
+
+def test_a_check_that_stumbles_has_failed_and_the_others_are_asked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.submission.check_submission", Mock(side_effect=IndexError("out of bounds")))
+    assert failures(run) == {SUBMISSION: "it could not be asked to its end; IndexError: out of bounds"}
 
 
 def test_a_group_in_two_folds_is_named(folds_run: Run) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -13,6 +14,15 @@ from tests.pages import open_page, opened, shown, texts, tiles
 @pytest.fixture
 def run(runs_dir: Path, tmp_path: Path) -> Run:
     return write_run(runs_dir, tmp_path / "data")
+
+
+def relabel(run: Run) -> None:
+    """Write down that b.jpg is of another class."""
+    review = {
+        "id": "0" * 32, "time": "2026-01-01T00:00:00+00:00", "sha256": f"{1:064x}", "image": "training/b.jpg",
+        "action": "relabel", "label": 1, "class_name": "everybody",
+    }  # fmt: skip
+    (run.path.parent / "reviews.jsonl").write_text(json.dumps(review) + "\n")
 
 
 def test_the_most_suspicious_label_comes_first(run: Run) -> None:
@@ -44,16 +54,24 @@ def test_a_selection_is_the_same_here(run: Run) -> None:
     app = open_page("labels", true="nobody")
     assert app.dataframe[0].value["photo"].tolist() == ["b.jpg"]
     none = open_page("labels", true="everybody")
-    assert not none.dataframe and "No label is suspected" in texts(none)
+    assert not none.dataframe and "No label is suspected among the photos that are chosen" in texts(none)
+    unranked = open_page("labels", issues="all", split="train")
+    assert not unranked.dataframe and "None is ranked among the photos that are chosen" in texts(unranked)
 
 
 def test_what_was_decided_stands_beside_it(run: Run) -> None:
-    review = {
-        "id": "0" * 32, "time": "2026-01-01T00:00:00+00:00", "sha256": f"{1:064x}", "image": "training/b.jpg",
-        "action": "relabel", "label": 1, "class_name": "everybody",
-    }  # fmt: skip
-    (run.path.parent / "reviews.jsonl").write_text(json.dumps(review) + "\n")
+    relabel(run)
     assert open_page("labels").dataframe[0].value["decided"].tolist() == ["", "✎ everybody"]
+
+
+def test_of_many_photos_only_those_decided_about_are_put_into_words_and_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relabel(run)
+    badge = Mock(return_value="decided")
+    monkeypatch.setattr("dashboard.review.badge", badge)
+    assert open_page("labels", issues="all").dataframe[0].value["decided"].tolist() == ["", "decided", "", ""]
+    badge.assert_called_once()
 
 
 def test_only_folds_rank_every_photo(run: Run) -> None:

@@ -42,6 +42,16 @@ def test_a_photo_is_part_of_the_page_and_has_no_address_of_its_own(run: Run) -> 
     assert image.proto.imgs[0].url.startswith("data:image/webp;base64,")
 
 
+def test_what_the_network_says_is_formatted_on_the_screen_and_plain_to_a_screen_reader(
+    runs_dir: Path, tmp_path: Path
+) -> None:
+    write_run(runs_dir, tmp_path / "data", class_names=["no_mask &amp; a", "some*body", "all"])
+    app = open_page("photos", photo="training/b.jpg")
+    assert r"**some\*body**, 60% sure, but labelled **no\_mask \&amp; a**" in [each.value for each in app.markdown]
+    alts = [chart.proto.alt for chart in app.get("plotly_chart")]
+    assert "Probabilities: some*body, 60% sure, but labelled no_mask &amp; a" in alts
+
+
 # --- neighbours ------------------------------------------------------------------------------------------------------
 
 

@@ -57,6 +57,13 @@ def test_all_problems_of_a_photo_that_was_used_stand_beside_it(folder: Path) -> 
     assert photo["split"] == "val"
 
 
+def test_a_problem_may_have_no_detail(folder: Path) -> None:
+    lines = "image,kind,detail\ntraining/a.jpg,duplicate,\ntraining/a.jpg,case_conflict,A.jpg\ntraining/z.jpg,empty,\n"
+    (folder / "problems.csv").write_text(lines)
+    photos = table_of(folder).loc[["training/a.jpg", "training/z.jpg"]]
+    assert photos[["problem", "detail"]].to_numpy().tolist() == [["duplicate case_conflict", "A.jpg"], ["empty", ""]]
+
+
 def test_right_and_wrong_are_said_of_photos_with_label_and_prediction_only(folder: Path) -> None:
     photos = table_of(folder)
     assert "".join(photos.loc[is_right(photos), "name"].str[0]) == "aceg"
@@ -88,11 +95,13 @@ def test_a_photo_that_is_both_held_out_and_tested_is_a_fault(folder: Path) -> No
         table_of(folder)
 
 
-@pytest.mark.parametrize("label", ["9", "-2"])
-def test_a_label_that_is_no_class_is_a_fault(folder: Path, label: str) -> None:
-    table = folder / "samples.csv"
-    table.write_text(table.read_text().replace("training/a.jpg,training,0", f"training/a.jpg,training,{label}"))
-    with pytest.raises(RunError, match=f"expected labels 0 to 2, found {label}"):
+@pytest.mark.parametrize("column", ["label", "original_label"])
+@pytest.mark.parametrize("label", [9, -2])
+def test_a_label_that_is_no_class_is_a_fault(folder: Path, column: str, label: int) -> None:
+    samples = read_samples(folder / "samples.csv")
+    samples.loc[0, column] = label
+    samples.to_csv(folder / "samples.csv", index=False)
+    with pytest.raises(RunError, match=f"samples.csv: expected 0 to 2 as {column}, found {label}"):
         table_of(folder)
 
 

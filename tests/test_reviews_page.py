@@ -98,6 +98,19 @@ def test_a_note_is_kept_beside_the_decision(run: Run) -> None:
     assert app.text_input(key="review-note").value == "<b>masks</b> on chins"
 
 
+def test_a_class_without_a_key_is_given_in_a_box_and_emptying_that_decides_nothing(runs_dir: Path, data: Path) -> None:
+    run = write_run(runs_dir, data, class_names=[f"class {index}" for index in range(12)])
+    for name in ("predictions.csv", "test_predictions.csv"):
+        table = pd.read_csv(run.path / name)
+        table.assign(**{f"prob_{label}": 0.0 for label in range(3, 12)}).to_csv(run.path / name, index=False)
+    app = open_page("photos", photo="training/b.jpg")
+    app.selectbox(key="review-class").set_value("class 11").run()
+    app.selectbox(key="review-class").set_value(None).run()
+    assert not app.exception
+    assert decided(run) == [("b", RELABEL, 11, "")]
+    assert app.selectbox(key="review-class").value == "class 11"
+
+
 @pytest.mark.parametrize(
     ("image", "expected"),
     [("test/x.jpg", "A test photo has no label"), ("training/z.jpg", "This file was left out of the run")],
@@ -249,6 +262,16 @@ def test_photos_are_chosen_by_what_was_decided_about_them(run: Run) -> None:
 # --- what a training made of them -------------------------------------------------------------------------------------
 
 
+def test_every_photo_is_asked_for_where_any_review_will_do(run: Run) -> None:
+    decide(run, "b", RELABEL, 1)
+    app = open_page("reviews")
+    assert shown(app) == "b"
+    app.pills(key="filter-review").set_value("").run()
+    assert address(app) == {"split": "any", "run": "first"}
+    assert app.pills(key="filter-review").value == ""
+    assert len(shown(app)) == 10
+
+
 @pytest.fixture
 def mended(run: Run, runs_dir: Path, data: Path) -> Run:
     """A later run, trained with `b`, held out, as everybody, which both runs say it is; a little better else."""
@@ -285,6 +308,16 @@ def test_compare_goes_by_the_labels_that_are_asked_for(mended: Run) -> None:
     assert shown(app) == "b"
     assert chips(app) == ["wrong now and in first, by the original labels"]
     assert address(app)["labels"] == "original"
+
+
+@pytest.mark.parametrize("label", [9, -1])
+def test_compare_names_an_original_label_that_is_no_class(mended: Run, label: int) -> None:
+    samples = pd.read_csv(mended.path / "samples.csv").astype({"label": "Int64", "original_label": "Int64"})
+    samples.loc[samples["image"] == "training/b.jpg", "original_label"] = label
+    samples.to_csv(mended.path / "samples.csv", index=False)
+    app = open_page("compare", labels="original")
+    assert not app.exception
+    assert f"samples.csv: expected 0 to 2 as original_label, found {label}" in texts(app)
 
 
 def test_the_photos_that_were_relabelled_are_a_click_away(mended: Run) -> None:

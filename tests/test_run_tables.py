@@ -132,6 +132,13 @@ def test_a_missing_column_is_named(tmp_path: Path, name: str) -> None:
         ("history.csv", "-1,0,", "-1,first,", "expected a table in CSV"),
         ("samples.csv", "30,20", "30,tall", "expected a table in CSV"),
         ("samples.csv", "training,2,", "training,2.5,", "expected a table in CSV"),
+        ("samples.csv", "30,20,900", "-30,20,900", "a width, height and bytes of 1 or more"),
+        ("samples.csv", "30,20,900", "30,0,900", "a width, height and bytes of 1 or more"),
+        ("samples.csv", "30,20,900", "30,20,-1", "a width, height and bytes of 1 or more"),
+        ("history.csv", "head,", ",", "expected a stage in every row"),
+        ("history.csv", "head,-1,", "head,-2,", "expected folds from 0, or -1 for none; found -2"),
+        ("problems.csv", "training/3.jpg", "", "an image and a kind in every row"),
+        ("problems.csv", "empty", "", "an image and a kind in every row"),
         ("projection.csv", "training/1.jpg", "test/2.jpg", "every photo's name once"),
         ("projection.csv", "-0.25,", ",", "missing or infinite"),
         ("projection.csv", "-0.25,", "inf,", "missing or infinite"),
@@ -149,6 +156,11 @@ def test_a_value_that_cannot_be_is_named(tmp_path: Path, name: str, old: str, ne
     with pytest.raises(runs.RunError, match=f"{name}: ") as caught:
         read_table(tmp_path, name, READERS[name][0].replace(old, new, 1))
     assert reason in str(caught.value)
+
+
+def test_a_problem_without_a_detail_has_an_empty_one(tmp_path: Path) -> None:
+    table = read_table(tmp_path, "problems.csv", "image,kind,detail\na.jpg,empty,\nb.jpg,17,17\n")
+    assert table["detail"].tolist() == ["", "17"]
 
 
 def test_a_submission_is_read_with_all_that_is_to_be_checked(tmp_path: Path) -> None:

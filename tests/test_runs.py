@@ -278,6 +278,7 @@ def test_files_and_hidden_folders_are_no_runs(runs_dir: Path) -> None:
         (VALID | {"config": {"data": "/a\0b"}}, "expected the dataset's path"),
         (VALID | {"stage_seconds": {"head": "long"}}, "expected seconds a stage"),
         (VALID | {"stage_seconds": None}, "expected seconds a stage"),
+        (VALID | {"stage_seconds": {"head": math.inf}}, "expected seconds a stage"),
         (VALID | {"progress": "far"}, "expected how far a stage is"),
         (VALID | {"progress": {"stage": "head"}}, "expected how far a stage is"),
         (VALID | {"progress": {"stage": 1, "done": 1, "total": 2}}, "expected how far a stage is"),
@@ -286,6 +287,7 @@ def test_files_and_hidden_folders_are_no_runs(runs_dir: Path) -> None:
         (VALID | {"progress": {"stage": "head", "done": 1, "total": 2, "seconds": math.nan}}, "expected how far"),
         (VALID | {"notices": ["\ud800"]}, "expected a JSON object"),
         (VALID | {"class_names": [1, 2]}, "expected a list of names under 'class_names'"),
+        (VALID | {"class_names": ["cat", "cat"]}, "expected different names under 'class_names'"),
     ],
 )
 def test_a_broken_run_is_listed_with_its_reason_and_the_others_are_read(

@@ -3,7 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.charts.style import FADED, NEUTRAL, RIGHT, WRONG, colour, legend_on_top, query
+from dashboard.charts.style import FADED, NEUTRAL, RIGHT, WRONG, colour, legend_on_top, plain, query
 
 CHANGE_NAMES = {
     "fixed": "fixed",
@@ -32,13 +32,14 @@ def changes_by_class(counts: pd.DataFrame, chosen: pd.DataFrame, other: str) -> 
     """
     figure = go.Figure()
     names = counts["class_name"].tolist()
+    shown = [plain(name) for name in names]
     for change, (hue, pattern) in _LOOKS.items():
         queries = [query(**{"with": other}, change=change, true=name) for name in names]
         for values, opacity in ((chosen[change], 1.0), (counts[change] - chosen[change], FADED)):
             is_full = opacity == 1
             figure.add_bar(
                 name=CHANGE_NAMES[change], legendgroup=change, showlegend=is_full, orientation="h",
-                x=values.tolist(), y=names, text=[f"{value:,}" if value and is_full else "" for value in values],
+                x=values.tolist(), y=shown, text=[f"{value:,}" if value and is_full else "" for value in values],
                 textposition="inside", insidetextanchor="middle", textangle=0,
                 visible="legendonly" if change == "still_right" else True,
                 marker={

@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from dashboard.charts.style import FADED, NEUTRAL, RIGHT, WRONG, colour, legend_on_top, query
+from dashboard.charts.style import FADED, NEUTRAL, RIGHT, WRONG, colour, legend_on_top, plain, query
 
 _HEIGHT = 360
 
@@ -148,12 +148,13 @@ def ranking(
             line={"color": NEUTRAL, "dash": "dash"},
         )  # fmt: skip
     for index, ((name, curve), area) in enumerate(zip(curves.items(), areas, strict=True)):
-        label = f"{name} ({area:.3f})" if np.isfinite(area) else f"{name} (none)"
+        shown = plain(name)
+        label = f"{shown} ({area:.3f})" if np.isfinite(area) else f"{shown} (none)"
         figure.add_scatter(
             name=label, x=curve[x], y=curve[y], mode="lines",
             line={"color": colour(index), "dash": ("solid", "dash", "dot", "dashdot")[index % 4]},
             customdata=curve[["threshold"]],
-            hovertemplate=f"{name}: %{{x:.1%}}, %{{y:.1%}} from probability %{{customdata[0]:.2f}}<extra></extra>",
+            hovertemplate=f"{shown}: %{{x:.1%}}, %{{y:.1%}} from probability %{{customdata[0]:.2f}}<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(title=x.replace("_", " "), range=[-0.01, 1.01], tickformat=".0%")
     figure.update_yaxes(title=y.replace("_", " "), range=[-0.01, 1.03], tickformat=".0%")

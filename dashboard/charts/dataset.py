@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from dashboard.charts.style import FADED, colour, legend_on_top, query
+from dashboard.charts.style import FADED, colour, legend_on_top, plain, query
 
 _RATIO_STEP = 0.125
 # Photos beyond 1:4 and 4:1 count in the outermost bars.
@@ -32,7 +32,7 @@ def class_balance(
         of_split = (photos["split"] == split).to_numpy()
         counts = [_counts(photos, of_split & mask, len(class_names)) for mask in (is_chosen, ~is_chosen)]
         queries = [query(split=split, true=name) for name in class_names]
-        _add_bars(figure, word, list(class_names), counts, queries, index)
+        _add_bars(figure, word, [plain(name) for name in class_names], counts, queries, index)
     figure.update_xaxes(type="category")  # Names that are numbers stay names.
     figure.update_layout(barmode="stack", height=340, yaxis_title="photos", **legend_on_top())
     return figure

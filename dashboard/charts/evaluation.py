@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from dashboard.charts.style import HIGHLIGHT, query
+from dashboard.charts.style import HIGHLIGHT, plain, query
 
 MatrixMode = Literal["Counts", "Row %", "Errors only"]
 Cell = tuple[int, int]
@@ -34,7 +34,7 @@ def confusion_matrix(
         selected: Cell to frame, as (true label, predicted label).
         ink: Colour of text on pale cells.
     """
-    n = len(class_names)
+    n, shown = len(class_names), [plain(name) for name in class_names]
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     values, texts = _cells(matrix, shares, mode)
     figure = go.Figure(
@@ -58,7 +58,7 @@ def confusion_matrix(
             query(split="val", true=class_names[true], predicted=class_names[predicted]) for true, predicted in cells
         ],
         hovertext=[
-            f"true: {class_names[true]}<br>predicted: {class_names[predicted]}<br>"
+            f"true: {shown[true]}<br>predicted: {shown[predicted]}<br>"
             f"{matrix[true, predicted]} photos, {shares[true, predicted]:.0%} of the row"
             for true, predicted in cells
         ],
@@ -71,7 +71,7 @@ def confusion_matrix(
             line={"color": HIGHLIGHT, "width": 4},
         )  # fmt: skip
     # Without fixed ranges the transparent squares would widen the axes; hoverdistance -1 makes all of a cell clickable.
-    axis = {"tickvals": list(range(n)), "ticktext": list(class_names), "fixedrange": True, "showgrid": False}
+    axis = {"tickvals": list(range(n)), "ticktext": shown, "fixedrange": True, "showgrid": False}
     figure.update_xaxes(**axis, zeroline=False, range=[-0.5, n - 0.5], title="predicted")
     figure.update_yaxes(**axis, zeroline=False, range=[n - 0.5, -0.5], title="true")
     figure.update_layout(

@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from dashboard.charts.style import HIGHLIGHT, legend_on_top
+from dashboard.charts.style import HIGHLIGHT, legend_on_top, plain
 
 # Beyond, names would make the message larger than the places.
 _MAX_NAMED = 20_000
@@ -32,7 +32,7 @@ def photo_map(
     """
     figure = go.Figure()
     is_placed = ~np.isnan(positions).any(axis=1)
-    is_named = len(positions) <= _MAX_NAMED
+    texts = np.array([plain(name) for name in names], dtype=object) if len(positions) <= _MAX_NAMED else None
     places = positions.astype(np.float32)  # Finer than any screen, and half the message.
     for mask, opacity in ((~is_chosen, _FADED), (is_chosen, _OPACITY)):
         for name, (members, hue) in groups.items():
@@ -40,12 +40,12 @@ def photo_map(
             if not len(rows) and opacity == _FADED:
                 continue
             figure.add_scattergl(
-                name=name, legendgroup=name, showlegend=opacity == _OPACITY,
+                name=plain(name), legendgroup=name, showlegend=opacity == _OPACITY,
                 x=places[rows, 0], y=places[rows, 1], mode="markers",
                 marker={"color": hue, "size": 6, "opacity": opacity},
-                text=names.to_numpy()[rows] if is_named else None,
-                hovertemplate="%{text}<extra>" + name + "</extra>" if is_named else None,
-                hoverinfo=None if is_named else "skip",
+                text=None if texts is None else texts[rows],
+                hovertemplate=None if texts is None else f"%{{text}}<extra>{plain(name)}</extra>",
+                hoverinfo="skip" if texts is None else None,
             )  # fmt: skip
     if area:
         path = "M" + "L".join(f"{x},{y}" for x, y in area) + "Z"

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard.charts.style import colour
+from dashboard.charts.style import colour, plain
 
 
 def probabilities(values: Sequence[float], class_names: Sequence[str], true_label: int | None = None) -> go.Figure:
     """A photo's probabilities as bars, the true class marked if it is known."""
-    names = [f"{name} (true)" if label == true_label else name for label, name in enumerate(class_names)]
+    names = [plain(name) + " (true)" * (label == true_label) for label, name in enumerate(class_names)]
     best = int(np.argmax(values))
     figure = go.Figure(
         go.Bar(

@@ -25,6 +25,11 @@ def query(**conditions: object) -> str:
     return urlencode({key: value for key, value in conditions.items() if value is not None})
 
 
+def plain(text: str) -> str:
+    """Text from outside, so that plotly shows it as it is: it takes `<b>` and `&amp;` for HTML, `%{x}` for a value."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("%{", "%&#123;")
+
+
 def legend_on_top() -> dict[str, Any]:
     """Layout of a figure with its legend above, below the toolbar."""
     return {"legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, "margin": {"t": 60, "b": 10}}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.charts.style import HIGHLIGHT, NEUTRAL, colour, legend_on_top, query
+from dashboard.charts.style import HIGHLIGHT, NEUTRAL, colour, legend_on_top, plain, query
 
 
 def class_mix(
@@ -32,7 +32,7 @@ def class_mix(
     )
     for index, (name, mix, of_split, field) in enumerate(bars):
         figure.add_bar(
-            name=name, x=list(class_names), y=mix["share"],
+            name=name, x=[plain(name) for name in class_names], y=mix["share"],
             marker={
                 "color": colour((0, 4)[index]),
                 "line": {"color": HIGHLIGHT, "width": [4 if chosen == (of_split, each) else 0 for each in class_names]},

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from dashboard.charts.style import colour
+from dashboard.charts.style import colour, plain
 from dashboard.history import best_row, epoch_numbers, smoothed, stage_starts
 from dashboard.progress import stage_words
 
@@ -72,7 +72,7 @@ def curves(
 
 @dataclass(frozen=True)
 class _Line:
-    """A fold of a run: the rows of its history and where they lie."""
+    """A fold of a run: the rows of its history and where they lie; the name as plotly shows it."""
 
     name: str
     group: str
@@ -90,10 +90,10 @@ def _lines(histories: Mapping[str, pd.DataFrame], over: Over) -> Iterator[_Line]
         for nth, fold in enumerate(dict.fromkeys(folds.tolist())):
             words = "" if fold == -1 and nth == 0 else "final fit" if fold == -1 else f"fold {fold}"
             if len(histories) == 1:
-                name = group = words or run
-                yield _Line(name, group, colour(nth), history[folds == fold], places[folds == fold], True)
+                name = words or plain(run)
+                yield _Line(name, name, colour(nth), history[folds == fold], places[folds == fold], True)
             else:
-                name = f"{run}, {words}" if words else run
+                name = f"{plain(run)}, {words}" if words else plain(run)
                 yield _Line(name, run, colour(index), history[folds == fold], places[folds == fold], nth == 0)
 
 
@@ -115,7 +115,7 @@ def _add_curve(
         )  # fmt: skip
         hover = {"customdata": measured, "hovertemplate": f"%{{y:{_DIGITS}}} (measured %{{customdata:{_DIGITS}}})"}
     if stage_starts(stages):
-        hover |= {"text": [stage_words(stage) for stage in stages]}
+        hover |= {"text": [plain(stage_words(stage)) for stage in stages]}
         hover["hovertemplate"] += ", %{text}"
     hover["hovertemplate"] += f"<extra>{_label(line, side, is_alone)}</extra>"
     figure.add_scatter(
@@ -142,11 +142,11 @@ def _add_stage_starts(figure: go.Figure, line: _Line, over: Over, *, is_alone: b
     stages = line.history["stage"].tolist()
     for row in stage_starts(stages):
         side = "right" if row < len(stages) / 2 else "left"  # Where there is room for words.
-        text = {"annotation_text": stage_words(stages[row]), "annotation_position": f"top {side}"} if is_alone else {}
+        words = {"annotation_text": plain(stage_words(stages[row])), "annotation_position": f"top {side}"}
         figure.add_vline(
             x=line.x[row] - 0.5 if over == "epochs" else line.x[row - 1],
             line={"color": line.colour, "dash": "dash", "width": 1},
-            **text,
+            **(words if is_alone else {}),
         )
 
 

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from core import runs
 from core.evaluation import score_kind
@@ -14,7 +16,6 @@ from dashboard.gallery import show_gallery
 from dashboard.linked import choose_photos
 from dashboard.page import open_page
 from dashboard.photo import show_opened
-from dashboard.photos import class_name
 from dashboard.review import badge
 from dashboard.selection import EVERYTHING
 from dashboard.tables import for_spreadsheet
@@ -46,19 +47,26 @@ def issue_table(ranked: pd.DataFrame, class_names: tuple[str, ...]) -> pd.DataFr
         ranked: From `ranked_photos`.
         class_names: The K names in index order.
     """
-    label, suggested = (
-        [class_name(index, class_names) for index in ranked[column]] for column in ("label", "suggested_label")
-    )
+    names = np.array(class_names, dtype=object)
     return pd.DataFrame(
         {
             "photo": ranked["name"],
-            "label": label,
-            "suggested": suggested,
+            "label": names[ranked["label"]],
+            "suggested": names[ranked["suggested_label"]],
             "self-confidence": ranked["self_confidence"],
             "suspected": ranked["is_issue"],
-            "decided": [badge(row) for row in ranked.to_dict("records")],
+            "decided": _badges(ranked),
         }
     )
+
+
+def _badges(ranked: pd.DataFrame) -> NDArray[np.object_]:
+    """What was decided about each photo; of a hundred thousand, few were decided about."""
+    badges = np.full(len(ranked), "", dtype=object)
+    rows = np.flatnonzero((ranked["review"] != "") | (ranked["note"] != ""))
+    decided = ranked[["review", "review_class", "note"]].iloc[rows].to_dict("records")
+    badges[rows] = [badge(row) for row in decided]
+    return badges
 
 
 def captions(ranked: pd.DataFrame) -> list[str]:
@@ -81,10 +89,14 @@ def explain(run: Run, issues: pd.DataFrame) -> None:
         st.caption("Only photos held out were ranked. With --folds 5 every labelled photo is.")
 
 
-def show_table(ranked: pd.DataFrame, class_names: tuple[str, ...]) -> None:
-    """The list; a line opens its photo."""
-    images, asked = ranked["image"].tolist(), address.params().get("photo")
-    table = issue_table(ranked, class_names)
+def show_table(table: pd.DataFrame, images: list[str]) -> None:
+    """The list; a line opens its photo.
+
+    Args:
+        table: From `issue_table`.
+        images: The name of each photo in it.
+    """
+    asked = address.params().get("photo")
     if table["suspected"].all():
         table = table.drop(columns="suspected")
 
@@ -108,17 +120,16 @@ def show_table(ranked: pd.DataFrame, class_names: tuple[str, ...]) -> None:
     )  # fmt: skip
 
 
-def show_controls(ranked: pd.DataFrame, class_names: tuple[str, ...]) -> None:
-    """Which part of the list is shown, and the list as a file."""
+def show_controls(table: pd.DataFrame, images: list[str]) -> None:
+    """Which part of the list is shown, and the list as a file; see `show_table`."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control(
             "Labels", (SUSPECTED, ALL), required=True, **address.bound_choice("issues", (SUSPECTED, ALL), SUSPECTED)
         )  # fmt: skip
         columns = ["image", "suspected", "label", "suggested", "self-confidence", "decided"]
-        table = issue_table(ranked, class_names).assign(image=ranked["image"])[columns]
         st.download_button(
-            "CSV", lambda: for_spreadsheet(table), "maskboard-label-issues.csv", "text/csv", icon=":material/download:",
-            help="The list, in this order", on_click="ignore",
+            "CSV", lambda: for_spreadsheet(table.assign(image=images)[columns]), "maskboard-label-issues.csv",
+            "text/csv", icon=":material/download:", help="The list, in this order", on_click="ignore",
         )  # fmt: skip
 
 
@@ -128,16 +139,19 @@ def main() -> None:
     run = open_page("Labels", HOW_TO_READ, needs=needs)
     issues, view = data.label_issues(run), choose_photos(run)
     explain(run, issues)
-    ranked = ranked_photos(data.decided(run, view.chosen), issues)
-    if address.choice("issues", (SUSPECTED, ALL), SUSPECTED) == SUSPECTED:
+    ranked = ranked_photos(view.chosen, issues)
+    are_all_asked = address.choice("issues", (SUSPECTED, ALL), SUSPECTED) == ALL
+    if not are_all_asked:
         ranked = ranked[ranked["is_issue"]].reset_index(drop=True)
-    show_controls(ranked, run.class_names)
+    table, images = issue_table(ranked, run.class_names), ranked["image"].tolist()
+    show_controls(table, images)
     if view.selection != EVERYTHING or view.faults:
         show_bar(view)
     if ranked.empty:
-        st.write("No label is suspected among the photos that are chosen.")
+        nothing = "None is ranked" if are_all_asked else "No label is suspected"
+        st.write(f"{nothing} among the photos that are chosen.")
     else:
-        show_table(ranked, run.class_names)
+        show_table(table, images)
         show_gallery(run, ranked, captions=captions(ranked))
     show_opened(view, ranked)
 
