@@ -806,14 +806,12 @@ def find_run(name: str) -> Run:
 
 @dataclass(frozen=True)
 class Ranking:
-    """One class against the rest: curves by class name, the areas under them, and the intervals of these."""
+    """One class against the rest: curves by class name, and the areas under them with their intervals."""
 
     roc: dict[str, pd.DataFrame]
-    roc_auc: list[float]
-    roc_auc_intervals: list[Interval]
+    roc_auc: list[tuple[float, Interval]]
     precision_recall: dict[str, pd.DataFrame]
-    average_precision: list[float]
-    average_precision_intervals: list[Interval]
+    average_precision: list[tuple[float, Interval]]
 
 
 def ranking(run: Run) -> Ranking:
@@ -893,9 +891,7 @@ def _ranking(predictions: Stamp, samples: Stamp, class_names: tuple[str, ...]) -
     codes = pd.factorize(groups)[0]
     return Ranking(
         {name: core_ranking.roc_curve(held_out, label) for label, name in enumerate(class_names)},
-        [core_ranking.roc_auc(held_out, label) for label in labels],
-        [core_ranking.roc_auc_interval(held_out, label, codes) for label in labels],
+        [core_ranking.roc_auc(held_out, label, codes) for label in labels],
         {name: core_ranking.precision_recall_curve(held_out, label) for label, name in enumerate(class_names)},
-        [core_ranking.average_precision(held_out, label) for label in labels],
-        [core_ranking.average_precision_interval(held_out, label, codes) for label in labels],
+        [core_ranking.average_precision(held_out, label, codes) for label in labels],
     )
