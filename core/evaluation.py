@@ -115,19 +115,40 @@ class ClassScores:
 
 
 def class_scores(matrix: NDArray[np.integer[Any]]) -> ClassScores:
-    """Scores of each class from a confusion matrix; leading axes, if any, are kept.
-
-    Args:
-        matrix: Counts, shape (..., K, K).
-    """
-    hits = np.diagonal(matrix, axis1=-2, axis2=-1)
-    support, predicted = matrix.sum(axis=-1), matrix.sum(axis=-2)
+    """Scores of each class from a confusion matrix, shape (K, K)."""
+    hits, support, predicted = np.diagonal(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
     return ClassScores(
         precision=hits / np.maximum(predicted, 1),
         recall=hits / np.maximum(support, 1),
-        f1=2 * hits / np.maximum(support + predicted, 1),
+        f1=_f1(hits, support, predicted),
         support=support,
     )
+
+
+def _f1(hits: NDArray[Any], support: NDArray[Any], predicted: NDArray[Any]) -> NDArray[np.float64]:
+    return np.asarray(2 * hits / np.maximum(support + predicted, 1))
+
+
+def class_marks(
+    true_labels: NDArray[np.integer[Any]], predicted_labels: NDArray[np.integer[Any]], n_classes: int
+) -> NDArray[np.float64]:
+    """What each photo adds to hits, support and predictions of each class.
+
+    Args:
+        true_labels: Class indices, shape (n_images,).
+        predicted_labels: Likewise.
+        n_classes: K.
+
+    Returns:
+        Ones and zeros, shape (n_images, 3 K).
+    """
+    true, predicted = (np.equal.outer(labels, np.arange(n_classes)) for labels in (true_labels, predicted_labels))
+    return np.hstack([true & predicted, true, predicted]).astype(np.float64)
+
+
+def macro_f1(marks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean of the classes' F1 from sums of `class_marks`, shape (..., 3 K)."""
+    return np.asarray(_f1(*np.split(marks, 3, axis=-1)).mean(axis=-1))
 
 
 def summarise(
@@ -158,7 +179,7 @@ def summarise(
     temperatures = (temperature,) if temperature else cross_fit_temperatures(probabilities, labels, is_second)
     calibrated = cross_fitted(probabilities, temperatures, is_second)
 
-    marks = _class_marks(labels, predicted, len(class_names))
+    marks = class_marks(labels, predicted, len(class_names))
     before = _trust_marks(predictions["confidence"], predictions["loss"], is_correct)
     after = _trust_marks(calibrated.max(axis=1, initial=0), cross_entropy(calibrated, labels), is_correct)
     drawn_marks, drawn_before, drawn_after = _resampled([marks, before, after], codes)
@@ -167,8 +188,8 @@ def summarise(
         "n_images": len(predictions),
         "accuracy": float(is_correct.mean()) if len(predictions) else 0.0,
         "accuracy_interval": list(share_interval(is_correct, codes)),
-        "macro_f1": float(_macro_f1(marks.sum(axis=0))),
-        "macro_f1_interval": list(percentile_interval(_macro_f1(drawn_marks)) if len(drawn_marks) else (0.0, 1.0)),
+        "macro_f1": float(macro_f1(marks.sum(axis=0))),
+        "macro_f1_interval": list(percentile_interval(macro_f1(drawn_marks)) if len(drawn_marks) else (0.0, 1.0)),
         **_trust_scores(before, drawn_before),
         "temperature": fit_temperature(probabilities, labels),
         "calibrated": {"temperatures": list(temperatures), **_trust_scores(after, drawn_after)},
@@ -181,20 +202,6 @@ def _resampled(marks: Sequence[NDArray[np.float64]], groups: NDArray[np.intp]) -
     drawn = resampled_sums(np.hstack(marks), groups) if len(np.unique(groups)) > 1 else np.empty((0, 0))
     ends = np.cumsum([each.shape[1] for each in marks])[:-1]
     return np.split(drawn, ends, axis=1) if len(drawn) else [drawn] * len(marks)
-
-
-def _class_marks(
-    true_labels: NDArray[np.integer[Any]], predicted_labels: NDArray[np.integer[Any]], n_classes: int
-) -> NDArray[np.float64]:
-    """What each photo adds to hits, support and predictions of each class, shape (n_images, 3 K)."""
-    true, predicted = (np.equal.outer(labels, np.arange(n_classes)) for labels in (true_labels, predicted_labels))
-    return np.hstack([true & predicted, true, predicted]).astype(np.float64)
-
-
-def _macro_f1(marks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """From sums of `_class_marks`, shape (..., 3 K)."""
-    hits, support, predicted = np.split(marks, 3, axis=-1)
-    return np.asarray((2 * hits / np.maximum(support + predicted, 1)).mean(axis=-1))
 
 
 def _trust_marks(confidence: ArrayLike, loss: ArrayLike, is_correct: NDArray[np.bool_]) -> NDArray[np.float64]:
