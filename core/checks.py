@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from core import evaluation, runs, submission
 from core.dataset import TEST_DIR, TRAINING_DIR, Listing, fingerprint, list_photos
 from core.errors import UserError
+from core.groups import groups_of
 from core.images import PhotoError, read_photo
 from core.predict import BATCH_SIZE, load_classifier
 from core.runs import Run
@@ -304,15 +305,12 @@ def _where(table: pd.DataFrame, mask: NDArray[np.bool_]) -> list[str]:
 def check_metrics(evidence: Evidence) -> Outcome:
     """Every number of `metrics.json`, computed anew from the held-out rows of `predictions.csv` and the groups."""
     held_out = evidence.held_out
-    expected = evaluation.summarise(held_out, evidence.run.class_names, _groups_of(evidence, held_out["image"]))
+    # Where samples.csv does not know a photo, another check complains.
+    groups = groups_of(held_out["image"], evidence.samples)
+    expected = evaluation.summarise(held_out, evidence.run.class_names, groups)
     # Those of a naive split come from networks whose predictions are not kept.
     found = {key: value for key, value in evidence.metrics.items() if key not in ("test", "naive_split")}
     return _compare_scores(found, expected)
-
-
-def _groups_of(evidence: Evidence, images: "pd.Series[str]") -> list[str]:
-    """The group of each photo; its own where samples.csv does not know it, of which another check complains."""
-    return images.map(evidence.samples.set_index("image")["group"]).fillna(images).tolist()
 
 
 def check_test_scores(evidence: Evidence) -> Outcome:
@@ -329,7 +327,7 @@ def check_test_scores(evidence: Evidence) -> Outcome:
     true_labels = table["true_label"].to_numpy(dtype=np.int64)
     probabilities = table[evaluation.probability_columns(evidence.n_classes)].to_numpy(dtype=np.float64)
     scored = evaluation.predictions_table(table["image"].tolist(), ["test"] * len(table), true_labels, probabilities)
-    groups, temperature = _groups_of(evidence, scored["image"]), evidence.metrics["temperature"]
+    groups, temperature = groups_of(scored["image"], evidence.samples), evidence.metrics["temperature"]
     expected = evaluation.summarise(scored, evidence.run.class_names, groups, temperature)
     return _compare_scores(evidence.metrics["test"], expected)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from core.errors import UserError
 from core.evaluation import class_marks, cross_entropy, macro_f1, probability_columns
+from core.groups import groups_of
 from core.intervals import (
     CONFIDENCE_LEVEL,
     N_RESAMPLES,
@@ -113,9 +114,8 @@ def with_groups(comparison: Comparison, samples: pd.DataFrame) -> Comparison:
     Returns:
         The same with a column `group` in its photos. Without it each photo is a group of its own.
     """
-    images = comparison.photos["image"]
-    groups = images.map(samples.set_index("image")["group"]).fillna(images)
-    return replace(comparison, photos=comparison.photos.assign(group=groups))
+    photos = comparison.photos
+    return replace(comparison, photos=photos.assign(group=groups_of(photos["image"], samples)))
 
 
 def replaced_images(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:

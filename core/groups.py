@@ -20,6 +20,7 @@ A photo of one colour, or of a few pixels, has no pattern to tell it by; it is n
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -101,6 +102,19 @@ def group_photos(
     group_of[compared] = compared[_connect(hashes[first[compared]], colours[first[compared]], threshold)]
     # Contents are sorted, and a group goes by the smallest number.
     return [str(contents[group])[:_NAME_LENGTH] for group in group_of[content_of]]
+
+
+def groups_of(images: "pd.Series[str]", samples: pd.DataFrame) -> list[str]:
+    """The group of each photo.
+
+    Args:
+        images: Names of photos, n of them.
+        samples: As `core.runs.read_samples` gives them.
+
+    Returns:
+        Names of groups, n of them; that of a photo that is not in samples is the photo's own.
+    """
+    return images.map(samples.set_index("image")["group"]).fillna(images).tolist()
 
 
 def hash_distances(some: NDArray[np.uint16], others: NDArray[np.uint16]) -> NDArray[np.uint16]:
