@@ -175,10 +175,10 @@ def fingerprint(samples: pd.DataFrame) -> str:
     """A hash of which photos a dataset has, with which content and under which label; their order plays no part.
 
     Args:
-        samples: As in `samples.csv`. Labels are those of the dataset, `original_label` where there is such a column.
+        samples: As in `samples.csv`. Labels are those of the dataset: `original_label`.
     """
-    label = "original_label" if "original_label" in samples else "label"
-    lines = samples[["image", "sha256", label]].rename(columns={label: "label"}).sort_values("image")
+    lines = samples[["image", "sha256", "original_label"]].rename(columns={"original_label": "label"})
+    lines = lines.sort_values("image")
     return hashlib.sha256(lines.to_csv(index=False, lineterminator="\n").encode()).hexdigest()
 
 

@@ -154,7 +154,7 @@ def macro_f1(marks: NDArray[np.float64]) -> NDArray[np.float64]:
 def summarise(
     predictions: pd.DataFrame,
     class_names: tuple[str, ...],
-    groups: Sequence[str] | None = None,
+    groups: Sequence[str],
     temperature: float | None = None,
 ) -> dict[str, Any]:
     """The scores of a predictions table, as `metrics.json` holds them.
@@ -163,7 +163,7 @@ def summarise(
         predictions: Rows with `image`, `split`, `fold`, `true_label`, `predicted_label`, `confidence`, `loss` and
             `prob_0`...; all of them count.
         class_names: The K names in index order.
-        groups: Near-identical photos share theirs; one a row. Without them each photo is a group of its own.
+        groups: Near-identical photos share theirs; one a row.
         temperature: What to calibrate with, fitted on other photos. Without it, half of the groups are calibrated with
             what was fitted on the other half.
 
@@ -173,9 +173,8 @@ def summarise(
     labels, predicted = (predictions[column].to_numpy() for column in ("true_label", "predicted_label"))
     is_correct = predicted == labels
     probabilities = predictions[probability_columns(len(class_names))].to_numpy(dtype=float)
-    names = predictions["image"].tolist() if groups is None else list(groups)
-    codes = pd.factorize(pd.Series(names, dtype="str"))[0]
-    is_second = second_half(names)
+    codes = pd.factorize(pd.Series(groups, dtype="str"))[0]
+    is_second = second_half(groups)
     temperatures = (temperature,) if temperature else cross_fit_temperatures(probabilities, labels, is_second)
     calibrated = cross_fitted(probabilities, temperatures, is_second)
 
@@ -225,17 +224,17 @@ def _trust_scores(marks: NDArray[np.float64], drawn: NDArray[np.float64]) -> dic
 
 
 def per_class(
-    predictions: pd.DataFrame, class_names: tuple[str, ...], groups: Sequence[str] | NDArray[np.intp] | None = None
+    predictions: pd.DataFrame, class_names: tuple[str, ...], groups: Sequence[str] | NDArray[np.intp]
 ) -> list[dict[str, Any]]:
     """Scores of each class with their 95 % intervals (see `core.intervals`), one dictionary a class.
 
     Args:
         predictions: Rows with `true_label` and `predicted_label`.
         class_names: The K names in index order.
-        groups: Near-identical photos share theirs; one a row. Without them each photo is a group of its own.
+        groups: Near-identical photos share theirs; one a row.
     """
     true, predicted = (predictions[column].to_numpy() for column in ("true_label", "predicted_label"))
-    codes = np.arange(len(true)) if groups is None else pd.factorize(np.asarray(groups))[0]
+    codes = pd.factorize(np.asarray(groups))[0]
     scores = class_scores(confusion_matrix(true, predicted, len(class_names)))
     rows = []
     for label, name in enumerate(class_names):

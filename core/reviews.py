@@ -405,15 +405,15 @@ def apply_reviews(samples: pd.DataFrame, decisions: Mapping[str, Decision], clas
     index. Photos that somebody is unsure of, or has only remarked on, stay as they are.
 
     Args:
-        samples: As `core.dataset.Dataset.samples`; where there is an `original_label`, decisions start from it. It may
-            be missing where it is not known; see `with_excluded`.
+        samples: As `core.dataset.Dataset.samples`. Decisions start from the `original_label`, which may be missing
+            where it is not known; see `with_excluded`.
         decisions: From `current_decisions`.
         class_names: The dataset's K names in index order.
 
     Returns:
         The photos as reviewed; `samples` itself is not changed.
     """
-    original = samples["original_label" if "original_label" in samples else "label"].astype("Int64")
+    original = samples["original_label"].astype("Int64")
     before = original.fillna(-1).to_numpy(dtype=np.int64)
     after, is_excluded = before.copy(), np.zeros(len(samples), dtype=bool)
     counts = dict.fromkeys(("relabelled", "confirmed", "excluded", "unsure", "noted"), 0)
