@@ -24,6 +24,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+# The largest number of bits in which the hashes of near-identical photos differ.
 THRESHOLD = 56
 HASH_SIDE = 16
 # A hash is kept as so many words of 16 bits, which a float32 holds exactly.
@@ -77,7 +78,6 @@ def group_photos(
     hashes: NDArray[np.uint16],
     colours: NDArray[np.uint8],
     telling: NDArray[np.bool_],
-    threshold: int = THRESHOLD,
 ) -> list[str]:
     """Find near-identical photos.
 
@@ -86,7 +86,6 @@ def group_photos(
         hashes: From `perceptual_hash`, shape (n_photos, 16).
         colours: From `place_colours`, shape (n_photos, 32).
         telling: From `is_telling`, shape (n_photos,).
-        threshold: The largest number of bits in which the hashes of near-identical photos differ.
 
     Returns:
         The name of each photo's group: the beginning of the smallest SHA-256 in it, so that it depends neither on names
@@ -99,7 +98,7 @@ def group_photos(
     first[content_of[::-1]] = np.arange(len(content_of))[::-1]
     group_of = np.arange(len(contents))
     compared = np.flatnonzero(telling[first])
-    group_of[compared] = compared[_connect(hashes[first[compared]], colours[first[compared]], threshold)]
+    group_of[compared] = compared[_connect(hashes[first[compared]], colours[first[compared]])]
     # Contents are sorted, and a group goes by the smallest number.
     return [str(contents[group])[:_NAME_LENGTH] for group in group_of[content_of]]
 
@@ -134,11 +133,11 @@ def colour_differences(some: NDArray[np.uint8], others: NDArray[np.uint8]) -> ND
     return np.asarray(np.abs(some.astype(np.int16) - others).mean(axis=-1))
 
 
-def _connect(hashes: NDArray[np.uint16], colours: NDArray[np.uint8], threshold: int) -> NDArray[np.int64]:
+def _connect(hashes: NDArray[np.uint16], colours: NDArray[np.uint8]) -> NDArray[np.int64]:
     """The smallest row that each row is connected with, shape (n,)."""
     groups = np.arange(len(hashes))
     for start in range(0, len(hashes), _ROWS_AT_ONCE):
-        alike = hash_distances(hashes[start : start + _ROWS_AT_ONCE], hashes[start:]) <= threshold
+        alike = hash_distances(hashes[start : start + _ROWS_AT_ONCE], hashes[start:]) <= THRESHOLD
         # Every row is like itself.
         for row in np.flatnonzero(alike.sum(axis=1) > 1):
             others = start + np.flatnonzero(alike[row])

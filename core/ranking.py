@@ -5,13 +5,12 @@ are scikit-learn's, which takes a second to import; hence its imports within the
 """
 
 import math
-from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from core.intervals import CONFIDENCE_LEVEL, Interval, wilson_interval
+from core.intervals import NORMAL_QUANTILE, Interval, wilson_interval
 
 # As many as a screen can show; a curve of 100,000 photos would have a corner for nearly each.
 MAX_POINTS = 500
@@ -153,7 +152,7 @@ def _interval(
     if deviation < _NO_DEVIATION or odds < _NO_DEVIATION:
         trials = min(len(np.unique(codes[is_positive])), len(np.unique(codes[~is_positive])))
         return wilson_interval(figure * trials, trials)
-    centre, half = math.log(figure / (1 - figure)), NormalDist().inv_cdf((1 + CONFIDENCE_LEVEL) / 2) * deviation / odds
+    centre, half = math.log(figure / (1 - figure)), NORMAL_QUANTILE * deviation / odds
     # Far out the exponential would be too large for a number, and the end is 0 or 1 there.
     low, high = (1 / (1 + math.exp(min(-end, 700.0))) for end in (centre - half, centre + half))
     return low, high
