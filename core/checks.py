@@ -27,6 +27,7 @@ from core.errors import UserError
 from core.groups import groups_of
 from core.images import PhotoError, read_photo
 from core.predict import BATCH_SIZE, load_classifier
+from core.reviews import followed
 from core.runs import Run
 from core.splits import split_hash
 
@@ -388,11 +389,8 @@ def check_matrix(evidence: Evidence) -> Outcome:
 
 def check_reviews(evidence: Evidence) -> Outcome:
     """Labels are not the dataset's, and photos are excluded, as often as `run.json` counts what reviews changed."""
-    labelled, reviews = evidence.labelled, evidence.run.info.get("reviews")
-    found = {
-        "relabelled": int((labelled["label"] != labelled["original_label"]).fillna(True).sum()),
-        "excluded": int((evidence.problems["kind"] == "excluded").sum()),
-    }
+    reviews, changes = evidence.run.info.get("reviews"), followed(evidence.samples, evidence.problems)
+    found = {"relabelled": changes.n_relabelled, "excluded": changes.n_excluded}
     counted = reviews if isinstance(reviews, dict) else {"n_relabelled": 0, "n_excluded": 0}
     faults = [
         f"{n:,} photos {what}, {runs.RUN_FILE} counts {counted.get(f'n_{what}')}"
