@@ -10,7 +10,7 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 
-from core.config import TrainConfig, config_from_options, flag
+from core.config import TrainConfig, config_from_options, default_of, flag
 from core.errors import UserError
 from core.quiet import native_stderr_hidden
 
@@ -32,9 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _default_text(option: "dataclasses.Field[object]") -> str:
-    default = option.default
-    if default is dataclasses.MISSING:
-        default = option.default_factory() if callable(option.default_factory) else None
+    default = default_of(option)
     return "" if default is None or default is False else f" (default: {default})"
 
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from core import evaluation, runs, submission
 from core.dataset import TEST_DIR, TRAINING_DIR, Listing, fingerprint, list_photos
-from core.errors import UserError
+from core.errors import MOST_NAMED, UserError, named
 from core.groups import groups_of
 from core.images import PhotoError, read_photo
 from core.predict import BATCH_SIZE, load_classifier
@@ -51,7 +51,6 @@ _PROBABILITY_TOLERANCE = 1e-4
 _LARGEST_DIFFERENCE = 1e-4
 _LARGEST_DIFFERENCE_IN_16_BITS = 0.05
 _LARGEST_DIFFERENCE_ON_GPU = 0.01
-_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -226,8 +225,7 @@ def _embeddings_shape(path: Path) -> tuple[int, int]:
     Raises:
         RunError: If it is missing, cut off or not such an array.
     """
-    if not path.is_file():
-        raise runs.RunError(f"Expected {path.name} in {path.parent}; there is none.")
+    runs.require_file(path)
     try:
         values = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError) as error:
@@ -244,8 +242,7 @@ def _require_whole_archive(path: Path) -> None:
     Raises:
         RunError: If it is missing or damaged.
     """
-    if not path.is_file():
-        raise runs.RunError(f"Expected {path.name} in {path.parent}; there is none.")
+    runs.require_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
@@ -346,7 +343,7 @@ def _compare_scores(found: Mapping[str, Any], expected: Mapping[str, Any]) -> Ou
     unknown = {_keys(name)[0] for name in numbers.keys() - computed.keys()}
     absent = {_keys(name)[-1] for name in computed.keys() - numbers.keys()}
     for what, names in (("not computed anew", unknown), ("older versions wrote none or others", absent)):
-        fine += f"; {what}: {_named(sorted(names))}" if names else ""
+        fine += f"; {what}: {named(sorted(names))}" if names else ""
     return _judged(_some(faults), fine)
 
 
@@ -408,7 +405,7 @@ def check_split(evidence: Evidence) -> Outcome:
     """Which photos are held out, or in which fold each is, is what `run.json` has the fingerprint of."""
     table, expected = evidence.predictions, evidence.run.info.get("split_hash")
     if in_no_fold := _in_no_fold(evidence):
-        return failed(f"expected each photo held out in one of the folds, found others: {_named(in_no_fold)}")
+        return failed(f"expected each photo held out in one of the folds, found others: {named(in_no_fold)}")
     if expected is None:
         return skipped("run.json has no split_hash")
     sides = table["fold"] if evidence.has_folds else table["split"] == "val"
@@ -441,7 +438,7 @@ def check_leaks(evidence: Evidence) -> Outcome:
         parted = table[column][n_sides > 1]
         if len(parted):
             images = table["image"][table[column] == parted.iloc[0]]
-            faults.append(f"{what} on both sides, in {parted.nunique():,} cases, the first {_named(images)}")
+            faults.append(f"{what} on both sides, in {parted.nunique():,} cases, the first {named(images)}")
     return _judged(faults, f"{len(table):,} photos in {table['group'].nunique():,} groups, each on one side")
 
 
@@ -452,7 +449,7 @@ def check_history(evidence: Evidence) -> Outcome:
     for (stage, fold), rows in history.groupby(["stage", "fold"], sort=False):
         where = f"{stage!s}" if fold == -1 else f"{stage!s}, fold {fold!s}"
         if rows["epoch"].tolist() != list(range(len(rows))):
-            faults.append(f"{where}: expected epochs 0 to {len(rows) - 1} in order, found {_named(rows['epoch'])}")
+            faults.append(f"{where}: expected epochs 0 to {len(rows) - 1} in order, found {named(rows['epoch'])}")
     is_head = history["stage"] == "head"
     for fold, rows in history[is_head].groupby("fold", sort=False):
         # A last network that is trained on all photos after the folds has nothing to be validated on.
@@ -509,8 +506,8 @@ def check_labels(evidence: Evidence) -> Outcome:
         return skipped(reason)
     listing, labelled = evidence.listing, evidence.labelled
     if listing.class_names != evidence.run.class_names:
-        named = " and ".join(", ".join(names) for names in (listing.class_names, evidence.run.class_names))
-        return failed(f"expected the classes in the dataset's order, found {named}")
+        given = " and ".join(", ".join(names) for names in (listing.class_names, evidence.run.class_names))
+        return failed(f"expected the classes in the dataset's order, found {given}")
     now = {photo.image: photo.label for photo in listing.photos}
     labels = dict(zip(labelled["image"], labelled["original_label"].fillna(-1), strict=True))
     others = [
@@ -621,15 +618,9 @@ def _largest_difference(run: Run) -> float:
 
 def _some_of(what: str, items: Sequence[str]) -> list[str]:
     """A fault that names the first of the things that show it; none where nothing does."""
-    return [f"{what}: {_named(items)}"] if items else []
-
-
-def _named(items: Iterable[object]) -> str:
-    texts = list(map(str, items))
-    more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
-    return ", ".join(texts[:_NAMED]) + more
+    return [f"{what}: {named(items)}"] if items else []
 
 
 def _some(faults: Sequence[str]) -> list[str]:
-    more = [f"{len(faults) - _NAMED} more"] if len(faults) > _NAMED else []
-    return [*faults[:_NAMED], *more]
+    more = [f"{len(faults) - MOST_NAMED} more"] if len(faults) > MOST_NAMED else []
+    return [*faults[:MOST_NAMED], *more]

@@ -284,7 +284,7 @@ def command_line(values: Mapping[str, Any]) -> str:
     Args:
         values: JSON values as `TrainConfig.to_json` gives them; what is no option is passed over.
     """
-    usual = {option.name: _default_of(option) for option in dataclasses.fields(TrainConfig)}
+    usual = {option.name: default_of(option) for option in dataclasses.fields(TrainConfig)}
     usual["runs_dir"] = PROJECT_DIR / "runs"  # Another terminal need not know the environment of this process.
     usual |= PRESETS.get(values.get("preset", DEFAULT_PRESET), {})
     if values.get("demo") is True:
@@ -297,7 +297,8 @@ def command_line(values: Mapping[str, Any]) -> str:
     return " ".join(words)
 
 
-def _default_of(option: "dataclasses.Field[Any]") -> Any:
+def default_of(option: "dataclasses.Field[Any]") -> Any:
+    """What a field of `TrainConfig` is where nobody gives it."""
     return option.default_factory() if callable(option.default_factory) else option.default
 
 

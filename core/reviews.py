@@ -30,7 +30,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from core.dataset import TRAINING_DIR, Problem
-from core.errors import UserError
+from core.errors import UserError, shortened
 
 RELABEL: Final = "relabel"
 EXCLUDE: Final = "exclude"
@@ -194,7 +194,7 @@ def _parse_lines(content: bytes) -> tuple[list[Review], list[Fault]]:
             is_cut = number == len(lines) + 1
             faults.append(Fault(number, f"half-written, {found}" if is_cut else found))
         elif found.id in reviews:
-            faults.append(Fault(number, f"the id of an earlier line, {_shortened(found.id)}"))
+            faults.append(Fault(number, f"the id of an earlier line, {shortened(found.id)}"))
         else:
             reviews[found.id] = found
     return list(reviews.values()), faults
@@ -275,11 +275,7 @@ def _time(text: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    return _shortened(ascii(value))
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:60]}..."
+    return shortened(ascii(value))
 
 
 # --- what is decided -------------------------------------------------------------------------------------------------
