@@ -43,7 +43,7 @@ def predictions_table(
 
     Args:
         images: Names relative to the dataset, n_images of them.
-        splits: `train` or `val`, n_images of them.
+        splits: `train`, `val` or `test`, n_images of them.
         true_labels: Class indices, shape (n_images,).
         probabilities: Shape (n_images, K).
         folds: In which fold each photo is, shape (n_images,); -1: no folds.
@@ -171,7 +171,7 @@ def summarise(
         JSON values. Intervals are 95 %: of shares those of `core.intervals`, of the rest a bootstrap of groups.
     """
     labels, predicted = (predictions[column].to_numpy() for column in ("true_label", "predicted_label"))
-    is_correct = predicted == labels
+    is_right = predicted == labels
     probabilities = predictions[probability_columns(len(class_names))].to_numpy(dtype=float)
     codes = pd.factorize(pd.Series(groups, dtype="str"))[0]
     is_second = second_half(groups)
@@ -179,14 +179,14 @@ def summarise(
     calibrated = cross_fitted(probabilities, temperatures, is_second)
 
     marks = class_marks(labels, predicted, len(class_names))
-    before = _trust_marks(predictions["confidence"], predictions["loss"], is_correct)
-    after = _trust_marks(calibrated.max(axis=1, initial=0), cross_entropy(calibrated, labels), is_correct)
+    before = _trust_marks(predictions["confidence"], predictions["loss"], is_right)
+    after = _trust_marks(calibrated.max(axis=1, initial=0), cross_entropy(calibrated, labels), is_right)
     drawn_marks, drawn_before, drawn_after = _resampled([marks, before, after], codes)
     return {
         "kind": score_kind(predictions).name,
         "n_images": len(predictions),
-        "accuracy": float(is_correct.mean()) if len(predictions) else 0.0,
-        "accuracy_interval": list(share_interval(is_correct, codes)),
+        "accuracy": float(is_right.mean()) if len(predictions) else 0.0,
+        "accuracy_interval": list(share_interval(is_right, codes)),
         "macro_f1": float(macro_f1(marks.sum(axis=0))),
         "macro_f1_interval": list(percentile_interval(macro_f1(drawn_marks)) if len(drawn_marks) else (0.0, 1.0)),
         **_trust_scores(before, drawn_before),
@@ -203,9 +203,9 @@ def _resampled(marks: Sequence[NDArray[np.float64]], groups: NDArray[np.intp]) -
     return np.split(drawn, ends, axis=1) if len(drawn) else [drawn] * len(marks)
 
 
-def _trust_marks(confidence: ArrayLike, loss: ArrayLike, is_correct: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _trust_marks(confidence: ArrayLike, loss: ArrayLike, is_right: NDArray[np.bool_]) -> NDArray[np.float64]:
     """What each photo adds to the log loss and to each calibration gap, and itself (a 1), shape (n_images, 17)."""
-    return np.column_stack([loss, calibration_gaps(confidence, is_correct), np.ones(len(is_correct))])
+    return np.column_stack([loss, calibration_gaps(confidence, is_right), np.ones(len(is_right))])
 
 
 def _trust_scores(marks: NDArray[np.float64], drawn: NDArray[np.float64]) -> dict[str, Any]:
