@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.command import run_command
-from core.config import TrainConfig, config_from_options, flag
+from core.config import TrainConfig, config_from_options, default_of, flag
 from core.quiet import native_stderr_hidden
 
 
@@ -33,9 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _default_text(option: "dataclasses.Field[object]") -> str:
-    default = option.default
-    if default is dataclasses.MISSING:
-        default = option.default_factory() if callable(option.default_factory) else None
+    default = default_of(option)
     return "" if default is None or default is False else f" (default: {default})"
 
 

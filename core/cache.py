@@ -335,6 +335,8 @@ def _folder_size(folder: Path) -> int:
 def shrink(root: Path, limit: int) -> int:
     """Remove what was not used for longest until the rest fits; a space that is in use stays.
 
+    The dashboard's files go by when they were made: a look at one is not written down.
+
     Args:
         root: The cache's folder.
         limit: Bytes that may stay.

@@ -113,19 +113,19 @@ def cross_fitted(
 # --- expected calibration error --------------------------------------------------------------------------------------
 
 
-def calibration_gaps(confidence: ArrayLike, is_correct: ArrayLike) -> NDArray[np.float64]:
+def calibration_gaps(confidence: ArrayLike, is_right: ArrayLike) -> NDArray[np.float64]:
     """What each photo adds to the distance between confidence and accuracy in its one of 15 bins of equal width.
 
     Args:
         confidence: Shape (n_images,).
-        is_correct: Whether the predicted class is the true one, shape (n_images,).
+        is_right: Whether the predicted class is the true one, shape (n_images,).
 
     Returns:
         Confidence minus 1 or 0, in the column of its bin, shape (n_images, 15).
     """
     values, bins = np.asarray(confidence, dtype=np.float64), bin_of(confidence, N_BINS)
     gaps = np.zeros((len(values), N_BINS))
-    gaps[np.arange(len(values)), bins] = values - np.asarray(is_correct, dtype=np.float64)
+    gaps[np.arange(len(values)), bins] = values - np.asarray(is_right, dtype=np.float64)
     return gaps
 
 

@@ -23,9 +23,11 @@ from numpy.typing import NDArray
 
 from core import evaluation, runs, submission
 from core.dataset import TEST_DIR, TRAINING_DIR, Listing, fingerprint, list_photos
-from core.errors import UserError
+from core.errors import MOST_NAMED, UserError, named
+from core.groups import groups_of
 from core.images import PhotoError, read_photo
 from core.predict import BATCH_SIZE, load_classifier
+from core.reviews import followed
 from core.runs import Run
 from core.splits import split_hash
 
@@ -49,7 +51,6 @@ _PROBABILITY_TOLERANCE = 1e-4
 _LARGEST_DIFFERENCE = 1e-4
 _LARGEST_DIFFERENCE_IN_16_BITS = 0.05
 _LARGEST_DIFFERENCE_ON_GPU = 0.01
-_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -224,8 +225,7 @@ def _embeddings_shape(path: Path) -> tuple[int, int]:
     Raises:
         RunError: If it is missing, cut off or not such an array.
     """
-    if not path.is_file():
-        raise runs.RunError(f"Expected {path.name} in {path.parent}; there is none.")
+    runs.require_file(path)
     try:
         values = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError) as error:
@@ -242,8 +242,7 @@ def _require_whole_archive(path: Path) -> None:
     Raises:
         RunError: If it is missing or damaged.
     """
-    if not path.is_file():
-        raise runs.RunError(f"Expected {path.name} in {path.parent}; there is none.")
+    runs.require_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
@@ -304,15 +303,12 @@ def _where(table: pd.DataFrame, mask: NDArray[np.bool_]) -> list[str]:
 def check_metrics(evidence: Evidence) -> Outcome:
     """Every number of `metrics.json`, computed anew from the held-out rows of `predictions.csv` and the groups."""
     held_out = evidence.held_out
-    expected = evaluation.summarise(held_out, evidence.run.class_names, _groups_of(evidence, held_out["image"]))
+    # Where samples.csv does not know a photo, another check complains.
+    groups = groups_of(held_out["image"], evidence.samples)
+    expected = evaluation.summarise(held_out, evidence.run.class_names, groups)
     # Those of a naive split come from networks whose predictions are not kept.
     found = {key: value for key, value in evidence.metrics.items() if key not in ("test", "naive_split")}
     return _compare_scores(found, expected)
-
-
-def _groups_of(evidence: Evidence, images: "pd.Series[str]") -> list[str]:
-    """The group of each photo; its own where samples.csv does not know it, of which another check complains."""
-    return images.map(evidence.samples.set_index("image")["group"]).fillna(images).tolist()
 
 
 def check_test_scores(evidence: Evidence) -> Outcome:
@@ -327,11 +323,11 @@ def check_test_scores(evidence: Evidence) -> Outcome:
     if table.empty:
         return skipped("the dataset has no labels of test photos any more")
     if strangers := _where(table, ~table["true_label"].between(0, evidence.n_classes - 1).to_numpy()):
-        return failed(f"the dataset gives them labels that are no classes of the run: {_named(strangers)}")
+        return failed(f"the dataset gives them labels that are no classes of the run: {named(strangers)}")
     true_labels = table["true_label"].to_numpy(dtype=np.int64)
     probabilities = table[evaluation.probability_columns(evidence.n_classes)].to_numpy(dtype=np.float64)
     scored = evaluation.predictions_table(table["image"].tolist(), ["test"] * len(table), true_labels, probabilities)
-    groups, temperature = _groups_of(evidence, scored["image"]), evidence.metrics["temperature"]
+    groups, temperature = groups_of(scored["image"], evidence.samples), evidence.metrics["temperature"]
     expected = evaluation.summarise(scored, evidence.run.class_names, groups, temperature)
     return _compare_scores(evidence.metrics["test"], expected)
 
@@ -349,7 +345,7 @@ def _compare_scores(found: Mapping[str, Any], expected: Mapping[str, Any]) -> Ou
     unknown = {_keys(name)[0] for name in numbers.keys() - computed.keys()}
     absent = {_keys(name)[-1] for name in computed.keys() - numbers.keys()}
     for what, names in (("not computed anew", unknown), ("older versions wrote none or others", absent)):
-        fine += f"; {what}: {_named(sorted(names))}" if names else ""
+        fine += f"; {what}: {named(sorted(names))}" if names else ""
     return _judged(_some(faults), fine)
 
 
@@ -392,11 +388,8 @@ def check_matrix(evidence: Evidence) -> Outcome:
 
 def check_reviews(evidence: Evidence) -> Outcome:
     """Labels are not the dataset's, and photos are excluded, as often as `run.json` counts what reviews changed."""
-    labelled, reviews = evidence.labelled, evidence.run.info.get("reviews")
-    found = {
-        "relabelled": int((labelled["label"] != labelled["original_label"]).fillna(True).sum()),
-        "excluded": int((evidence.problems["kind"] == "excluded").sum()),
-    }
+    reviews, changes = evidence.run.info.get("reviews"), followed(evidence.samples, evidence.problems)
+    found = {"relabelled": changes.n_relabelled, "excluded": changes.n_excluded}
     counted = reviews if isinstance(reviews, dict) else {"n_relabelled": 0, "n_excluded": 0}
     faults = [
         f"{n:,} photos {what}, {runs.RUN_FILE} counts {counted.get(f'n_{what}')}"
@@ -414,7 +407,7 @@ def check_split(evidence: Evidence) -> Outcome:
     """Which photos are held out, or in which fold each is, is what `run.json` has the fingerprint of."""
     table, expected = evidence.predictions, evidence.run.info.get("split_hash")
     if in_no_fold := _in_no_fold(evidence):
-        return failed(f"expected each photo held out in one of the folds, found others: {_named(in_no_fold)}")
+        return failed(f"expected each photo held out in one of the folds, found others: {named(in_no_fold)}")
     if expected is None:
         return skipped("run.json has no split_hash")
     sides = table["fold"] if evidence.has_folds else table["split"] == "val"
@@ -447,7 +440,7 @@ def check_leaks(evidence: Evidence) -> Outcome:
         parted = table[column][n_sides > 1]
         if len(parted):
             images = table["image"][table[column] == parted.iloc[0]]
-            faults.append(f"{what} on both sides, in {parted.nunique():,} cases, the first {_named(images)}")
+            faults.append(f"{what} on both sides, in {parted.nunique():,} cases, the first {named(images)}")
     return _judged(faults, f"{len(table):,} photos in {table['group'].nunique():,} groups, each on one side")
 
 
@@ -458,7 +451,7 @@ def check_history(evidence: Evidence) -> Outcome:
     for (stage, fold), rows in history.groupby(["stage", "fold"], sort=False):
         where = f"{stage!s}" if fold == -1 else f"{stage!s}, fold {fold!s}"
         if rows["epoch"].tolist() != list(range(len(rows))):
-            faults.append(f"{where}: expected epochs 0 to {len(rows) - 1} in order, found {_named(rows['epoch'])}")
+            faults.append(f"{where}: expected epochs 0 to {len(rows) - 1} in order, found {named(rows['epoch'])}")
     is_head = history["stage"] == "head"
     for fold, rows in history[is_head].groupby("fold", sort=False):
         # A last network that is trained on all photos after the folds has nothing to be validated on.
@@ -515,8 +508,8 @@ def check_labels(evidence: Evidence) -> Outcome:
         return skipped(reason)
     listing, labelled = evidence.listing, evidence.labelled
     if listing.class_names != evidence.run.class_names:
-        named = " and ".join(", ".join(names) for names in (listing.class_names, evidence.run.class_names))
-        return failed(f"expected the classes in the dataset's order, found {named}")
+        given = " and ".join(", ".join(names) for names in (listing.class_names, evidence.run.class_names))
+        return failed(f"expected the classes in the dataset's order, found {given}")
     now = {photo.image: photo.label for photo in listing.photos}
     labels = dict(zip(labelled["image"], labelled["original_label"].fillna(-1), strict=True))
     others = [
@@ -627,15 +620,9 @@ def _largest_difference(run: Run) -> float:
 
 def _some_of(what: str, items: Sequence[str]) -> list[str]:
     """A fault that names the first of the things that show it; none where nothing does."""
-    return [f"{what}: {_named(items)}"] if items else []
-
-
-def _named(items: Iterable[object]) -> str:
-    texts = list(map(str, items))
-    more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
-    return ", ".join(texts[:_NAMED]) + more
+    return [f"{what}: {named(items)}"] if items else []
 
 
 def _some(faults: Sequence[str]) -> list[str]:
-    more = [f"{len(faults) - _NAMED} more"] if len(faults) > _NAMED else []
-    return [*faults[:_NAMED], *more]
+    more = [f"{len(faults) - MOST_NAMED} more"] if len(faults) > MOST_NAMED else []
+    return [*faults[:MOST_NAMED], *more]

@@ -7,14 +7,14 @@ such as those before any review.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from core.errors import UserError
-from core.evaluation import cross_entropy, probability_columns
+from core.evaluation import class_marks, cross_entropy, macro_f1, probability_columns
+from core.groups import groups_of
 from core.intervals import (
     CONFIDENCE_LEVEL,
     N_RESAMPLES,
@@ -114,9 +114,8 @@ def with_groups(comparison: Comparison, samples: pd.DataFrame) -> Comparison:
     Returns:
         The same with a column `group` in its photos. Without it each photo is a group of its own.
     """
-    images = comparison.photos["image"]
-    groups = images.map(samples.set_index("image")["group"]).fillna(images)
-    return replace(comparison, photos=comparison.photos.assign(group=groups))
+    photos = comparison.photos
+    return replace(comparison, photos=photos.assign(group=groups_of(photos["image"], samples)))
 
 
 def replaced_images(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
@@ -251,17 +250,13 @@ def _macro_f1_difference(photos: pd.DataFrame, n_classes: int) -> PairedFigure:
         ),
         return_inverse=True,
     )
-    # Each of shape (n_triples, K): whether a triple is of a class.
-    true, was, now = (
-        np.equal.outer(labels, np.arange(n_classes))
-        for labels in np.unravel_index(triples, (n_classes, n_classes, n_classes))
-    )
-    counts = np.bincount(codes)
-    before, after = (float(_macro_f1(counts, true, predicted)) for predicted in (was, now))
+    true, *predicted = np.unravel_index(triples, (n_classes, n_classes, n_classes))
+    was, now = (class_marks(true, labels, n_classes) for labels in predicted)
+    before, after = (float(macro_f1(np.bincount(codes) @ marks)) for marks in (was, now))
     kinds, n_groups = _kinds_of_groups(codes, _groups(photos), len(triples))
     shares = n_groups / n_groups.sum()
     draws = np.random.default_rng(0).multinomial(n_groups.sum(), shares, size=N_RESAMPLES) @ kinds
-    differences = _macro_f1(draws, true, now) - _macro_f1(draws, true, was)
+    differences = macro_f1(draws @ now) - macro_f1(draws @ was)
     return PairedFigure("macro_f1", before, after, after - before, percentile_interval(differences))
 
 
@@ -289,15 +284,6 @@ def _kinds_of_groups(
     kinds = np.zeros((len(examples), n_codes), dtype=np.int64)
     np.add.at(kinds, (kind[kind >= 0], codes[kind >= 0]), 1)
     return kinds, n_groups
-
-
-def _macro_f1(
-    counts: NDArray[np.integer[Any]], true: NDArray[np.bool_], predicted: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """From the numbers of photos of each triple, shape (..., n_triples)."""
-    numbers = counts.astype(np.float64)
-    hits, marks = numbers @ (true & predicted), numbers @ true + numbers @ predicted
-    return np.asarray((2 * hits / np.maximum(marks, 1)).mean(axis=-1))
 
 
 def _log_loss_difference(photos: pd.DataFrame) -> PairedFigure:

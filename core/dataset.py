@@ -30,7 +30,7 @@ import pandas as pd
 
 from core.cache import PhotoCache
 from core.config import DEFAULT_CLASS_NAMES
-from core.errors import UserError
+from core.errors import UserError, shortened
 from core.facts import PhotoFacts, inspect_photo, keep_facts, known_facts
 from core.groups import group_photos, is_telling
 from core.images import PHOTO_SUFFIXES, PhotoError
@@ -175,10 +175,10 @@ def fingerprint(samples: pd.DataFrame) -> str:
     """A hash of which photos a dataset has, with which content and under which label; their order plays no part.
 
     Args:
-        samples: As in `samples.csv`. Labels are those of the dataset, `original_label` where there is such a column.
+        samples: As in `samples.csv`. Labels are those of the dataset: `original_label`.
     """
-    label = "original_label" if "original_label" in samples else "label"
-    lines = samples[["image", "sha256", label]].rename(columns={label: "label"}).sort_values("image")
+    lines = samples[["image", "sha256", "original_label"]].rename(columns={"original_label": "label"})
+    lines = lines.sort_values("image")
     return hashlib.sha256(lines.to_csv(index=False, lineterminator="\n").encode()).hexdigest()
 
 
@@ -291,7 +291,7 @@ def _read_labels(path: Path, folder: Folder, n_classes: int, problems: list[Prob
 
 
 def _label_problem(image: str, values: list[Any], n_classes: int) -> Problem | None:
-    texts = [_shortened(json.dumps(value)) for value in values]
+    texts = [shortened(json.dumps(value)) for value in values]
     if len(set(texts)) > 1:
         return Problem(image, "label_conflict", f"labelled {' and '.join(texts)}")
     if type(values[0]) is not int:  # A bool is an int to Python, and 1.0 equals 1.
@@ -300,10 +300,6 @@ def _label_problem(image: str, values: list[Any], n_classes: int) -> Problem | N
         detail = f"expected 0 to {n_classes - 1}, found {texts[0]}; --class-names fixes the number of classes"
         return Problem(image, "bad_label", detail)
     return None
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:60]}..."
 
 
 def label_values(path: Path) -> dict[str, list[Any]]:

@@ -1,6 +1,6 @@
 """The demo dataset: drawn pictures in the challenge's layout, to try Maskboard without any data and network.
 
-Every picture is a pure function of the seed, its folder and its number: asking for more never changes the first.
+Every picture is a pure function of its folder and its number: asking for more never changes the first.
 """
 
 import json
@@ -18,6 +18,7 @@ FIRST_NUMBER = {TRAINING_DIR: 10000, TEST_DIR: 90000}
 SIZES: tuple[Size, ...] = ((320, 213), (320, 240), (213, 320))
 # Says that a folder is ours to draw into.
 MARKER_FILE = "demo.json"
+_SEED = 0
 
 
 def ensure_demo_dataset(directory: Path, report: Report, n_training: int = N_TRAINING, n_test: int = N_TEST) -> None:
@@ -49,7 +50,6 @@ def draw_dataset(
     directory: Path,
     n_training: int,
     n_test: int,
-    seed: int = 0,
     advance: Callable[[int], None] = lambda n: None,
 ) -> None:
     """Draw training and test pictures and write their labels, in the challenge's layout.
@@ -61,26 +61,25 @@ def draw_dataset(
         directory: Where to put training/, test/, train_gt.json and test_gt.json.
         n_training: Number of training pictures.
         n_test: Number of test pictures.
-        seed: Decides every picture.
         advance: Called with 1 after each picture.
     """
-    labels = {folder: labels_of(folder, n, seed) for folder, n in ((TEST_DIR, n_test), (TRAINING_DIR, n_training))}
+    labels = {folder: labels_of(folder, n) for folder, n in ((TEST_DIR, n_test), (TRAINING_DIR, n_training))}
     (directory / TRAINING_LABELS_FILE).unlink(missing_ok=True)
     for folder, names in labels.items():
         (directory / folder).mkdir(parents=True, exist_ok=True)
         for name, label in names.items():
-            rng = random.Random(f"{seed}/{folder}/{name}")
+            rng = random.Random(f"{_SEED}/{folder}/{name}")
             draw_photo(label, rng, rng.choice(SIZES)).save(directory / folder / name, quality=90)
             advance(1)
     write_json(directory / TEST_LABELS_FILE, labels[TEST_DIR])
     write_json(directory / TRAINING_LABELS_FILE, labels[TRAINING_DIR])
 
 
-def labels_of(folder: str, count: int, seed: int) -> dict[str, int]:
+def labels_of(folder: str, count: int) -> dict[str, int]:
     """The label of every file name: each three pictures in a row have the three classes in random order."""
     labels: list[int] = []
     while len(labels) < count:
-        labels += random.Random(f"{seed}/{folder}/{len(labels)}").sample([NOBODY, EVERYBODY, SOME], 3)
+        labels += random.Random(f"{_SEED}/{folder}/{len(labels)}").sample([NOBODY, EVERYBODY, SOME], 3)
     return {f"{FIRST_NUMBER[folder] + index}.jpg": label for index, label in enumerate(labels[:count])}
 
 

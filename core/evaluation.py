@@ -43,7 +43,7 @@ def predictions_table(
 
     Args:
         images: Names relative to the dataset, n_images of them.
-        splits: `train` or `val`, n_images of them.
+        splits: `train`, `val` or `test`, n_images of them.
         true_labels: Class indices, shape (n_images,).
         probabilities: Shape (n_images, K).
         folds: In which fold each photo is, shape (n_images,); -1: no folds.
@@ -115,25 +115,46 @@ class ClassScores:
 
 
 def class_scores(matrix: NDArray[np.integer[Any]]) -> ClassScores:
-    """Scores of each class from a confusion matrix; leading axes, if any, are kept.
-
-    Args:
-        matrix: Counts, shape (..., K, K).
-    """
-    hits = np.diagonal(matrix, axis1=-2, axis2=-1)
-    support, predicted = matrix.sum(axis=-1), matrix.sum(axis=-2)
+    """Scores of each class from a confusion matrix, shape (K, K)."""
+    hits, support, predicted = np.diagonal(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
     return ClassScores(
         precision=hits / np.maximum(predicted, 1),
         recall=hits / np.maximum(support, 1),
-        f1=2 * hits / np.maximum(support + predicted, 1),
+        f1=_f1(hits, support, predicted),
         support=support,
     )
+
+
+def _f1(hits: NDArray[Any], support: NDArray[Any], predicted: NDArray[Any]) -> NDArray[np.float64]:
+    return np.asarray(2 * hits / np.maximum(support + predicted, 1))
+
+
+def class_marks(
+    true_labels: NDArray[np.integer[Any]], predicted_labels: NDArray[np.integer[Any]], n_classes: int
+) -> NDArray[np.float64]:
+    """What each photo adds to hits, support and predictions of each class.
+
+    Args:
+        true_labels: Class indices, shape (n_images,).
+        predicted_labels: Likewise.
+        n_classes: K.
+
+    Returns:
+        Ones and zeros, shape (n_images, 3 K).
+    """
+    true, predicted = (np.equal.outer(labels, np.arange(n_classes)) for labels in (true_labels, predicted_labels))
+    return np.hstack([true & predicted, true, predicted]).astype(np.float64)
+
+
+def macro_f1(marks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean of the classes' F1 from sums of `class_marks`, shape (..., 3 K)."""
+    return np.asarray(_f1(*np.split(marks, 3, axis=-1)).mean(axis=-1))
 
 
 def summarise(
     predictions: pd.DataFrame,
     class_names: tuple[str, ...],
-    groups: Sequence[str] | None = None,
+    groups: Sequence[str],
     temperature: float | None = None,
 ) -> dict[str, Any]:
     """The scores of a predictions table, as `metrics.json` holds them.
@@ -142,7 +163,7 @@ def summarise(
         predictions: Rows with `image`, `split`, `fold`, `true_label`, `predicted_label`, `confidence`, `loss` and
             `prob_0`...; all of them count.
         class_names: The K names in index order.
-        groups: Near-identical photos share theirs; one a row. Without them each photo is a group of its own.
+        groups: Near-identical photos share theirs; one a row.
         temperature: What to calibrate with, fitted on other photos. Without it, half of the groups are calibrated with
             what was fitted on the other half.
 
@@ -150,25 +171,24 @@ def summarise(
         JSON values. Intervals are 95 %: of shares those of `core.intervals`, of the rest a bootstrap of groups.
     """
     labels, predicted = (predictions[column].to_numpy() for column in ("true_label", "predicted_label"))
-    is_correct = predicted == labels
+    is_right = predicted == labels
     probabilities = predictions[probability_columns(len(class_names))].to_numpy(dtype=float)
-    names = predictions["image"].tolist() if groups is None else list(groups)
-    codes = pd.factorize(pd.Series(names, dtype="str"))[0]
-    is_second = second_half(names)
+    codes = pd.factorize(pd.Series(groups, dtype="str"))[0]
+    is_second = second_half(groups)
     temperatures = (temperature,) if temperature else cross_fit_temperatures(probabilities, labels, is_second)
     calibrated = cross_fitted(probabilities, temperatures, is_second)
 
-    marks = _class_marks(labels, predicted, len(class_names))
-    before = _trust_marks(predictions["confidence"], predictions["loss"], is_correct)
-    after = _trust_marks(calibrated.max(axis=1, initial=0), cross_entropy(calibrated, labels), is_correct)
+    marks = class_marks(labels, predicted, len(class_names))
+    before = _trust_marks(predictions["confidence"], predictions["loss"], is_right)
+    after = _trust_marks(calibrated.max(axis=1, initial=0), cross_entropy(calibrated, labels), is_right)
     drawn_marks, drawn_before, drawn_after = _resampled([marks, before, after], codes)
     return {
         "kind": score_kind(predictions).name,
         "n_images": len(predictions),
-        "accuracy": float(is_correct.mean()) if len(predictions) else 0.0,
-        "accuracy_interval": list(share_interval(is_correct, codes)),
-        "macro_f1": float(_macro_f1(marks.sum(axis=0))),
-        "macro_f1_interval": list(percentile_interval(_macro_f1(drawn_marks)) if len(drawn_marks) else (0.0, 1.0)),
+        "accuracy": float(is_right.mean()) if len(predictions) else 0.0,
+        "accuracy_interval": list(share_interval(is_right, codes)),
+        "macro_f1": float(macro_f1(marks.sum(axis=0))),
+        "macro_f1_interval": list(percentile_interval(macro_f1(drawn_marks)) if len(drawn_marks) else (0.0, 1.0)),
         **_trust_scores(before, drawn_before),
         "temperature": temperature or fit_temperature(probabilities, labels),
         "calibrated": {"temperatures": list(temperatures), **_trust_scores(after, drawn_after)},
@@ -183,23 +203,9 @@ def _resampled(marks: Sequence[NDArray[np.float64]], groups: NDArray[np.intp]) -
     return np.split(drawn, ends, axis=1) if len(drawn) else [drawn] * len(marks)
 
 
-def _class_marks(
-    true_labels: NDArray[np.integer[Any]], predicted_labels: NDArray[np.integer[Any]], n_classes: int
-) -> NDArray[np.float64]:
-    """What each photo adds to hits, support and predictions of each class, shape (n_images, 3 K)."""
-    true, predicted = (np.equal.outer(labels, np.arange(n_classes)) for labels in (true_labels, predicted_labels))
-    return np.hstack([true & predicted, true, predicted]).astype(np.float64)
-
-
-def _macro_f1(marks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """From sums of `_class_marks`, shape (..., 3 K)."""
-    hits, support, predicted = np.split(marks, 3, axis=-1)
-    return np.asarray((2 * hits / np.maximum(support + predicted, 1)).mean(axis=-1))
-
-
-def _trust_marks(confidence: ArrayLike, loss: ArrayLike, is_correct: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _trust_marks(confidence: ArrayLike, loss: ArrayLike, is_right: NDArray[np.bool_]) -> NDArray[np.float64]:
     """What each photo adds to the log loss and to each calibration gap, and itself (a 1), shape (n_images, 17)."""
-    return np.column_stack([loss, calibration_gaps(confidence, is_correct), np.ones(len(is_correct))])
+    return np.column_stack([loss, calibration_gaps(confidence, is_right), np.ones(len(is_right))])
 
 
 def _trust_scores(marks: NDArray[np.float64], drawn: NDArray[np.float64]) -> dict[str, Any]:
@@ -218,17 +224,17 @@ def _trust_scores(marks: NDArray[np.float64], drawn: NDArray[np.float64]) -> dic
 
 
 def per_class(
-    predictions: pd.DataFrame, class_names: tuple[str, ...], groups: Sequence[str] | NDArray[np.intp] | None = None
+    predictions: pd.DataFrame, class_names: tuple[str, ...], groups: Sequence[str] | NDArray[np.intp]
 ) -> list[dict[str, Any]]:
     """Scores of each class with their 95 % intervals (see `core.intervals`), one dictionary a class.
 
     Args:
         predictions: Rows with `true_label` and `predicted_label`.
         class_names: The K names in index order.
-        groups: Near-identical photos share theirs; one a row. Without them each photo is a group of its own.
+        groups: Near-identical photos share theirs; one a row.
     """
     true, predicted = (predictions[column].to_numpy() for column in ("true_label", "predicted_label"))
-    codes = np.arange(len(true)) if groups is None else pd.factorize(np.asarray(groups))[0]
+    codes = pd.factorize(np.asarray(groups))[0]
     scores = class_scores(confusion_matrix(true, predicted, len(class_names)))
     rows = []
     for label, name in enumerate(class_names):

@@ -108,7 +108,7 @@ def _require_explainable(model: Any) -> None:
 
 
 def heat_on_photo(
-    heat: NDArray[np.float32], resize: Resize, photo_size: tuple[int, int], image_size: int | None = None
+    heat: NDArray[np.float32], resize: Resize, photo_size: tuple[int, int], image_size: int
 ) -> NDArray[np.float32]:
     """Bring a heat map onto the photo as it is, rather than as the network saw it.
 
@@ -117,14 +117,14 @@ def heat_on_photo(
         resize: How the photo was brought to the network's size: of `pad` the map of the bars is cut away, with `crop`
             the map is 0 on what the network did not see.
         photo_size: Width and height of the photo, or of a picture of it, in pixels.
-        image_size: The network's; None stands for 16 h, which it is if 16 divides it, as with 224.
+        image_size: Width and height of the photo as the network saw it.
 
     Returns:
         Shape (height, width), 0..1.
     """
     width, height = photo_size
     # Pooling drops the last pixels where the size is not a multiple of a cell: what is known of them is the last cell.
-    n_cells = len(heat) if image_size is None else image_size / _CELL_PIXELS
+    n_cells = image_size / _CELL_PIXELS
     cells = Image.fromarray(np.pad(heat, (0, 1), mode="edge"))
     if resize == "crop":
         side = min(width, height)

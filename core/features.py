@@ -156,7 +156,7 @@ class FrozenBase:
     """VGG16's convolutional part as it is when it is applied to photos.
 
     Attributes:
-        base: From `build_base`; its weights must not change as long as this is used.
+        base: From `build_base`; its weights must not change as long as features are extracted.
         resize: How photos are brought to its size.
         batch_size: Photos a batch, always; the last one is filled up.
     """

@@ -20,9 +20,11 @@ A photo of one colour, or of a few pixels, has no pattern to tell it by; it is n
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+# The largest number of bits in which the hashes of near-identical photos differ.
 THRESHOLD = 56
 HASH_SIDE = 16
 # A hash is kept as so many words of 16 bits, which a float32 holds exactly.
@@ -76,7 +78,6 @@ def group_photos(
     hashes: NDArray[np.uint16],
     colours: NDArray[np.uint8],
     telling: NDArray[np.bool_],
-    threshold: int = THRESHOLD,
 ) -> list[str]:
     """Find near-identical photos.
 
@@ -85,7 +86,6 @@ def group_photos(
         hashes: From `perceptual_hash`, shape (n_photos, 16).
         colours: From `place_colours`, shape (n_photos, 32).
         telling: From `is_telling`, shape (n_photos,).
-        threshold: The largest number of bits in which the hashes of near-identical photos differ.
 
     Returns:
         The name of each photo's group: the beginning of the smallest SHA-256 in it, so that it depends neither on names
@@ -98,9 +98,22 @@ def group_photos(
     first[content_of[::-1]] = np.arange(len(content_of))[::-1]
     group_of = np.arange(len(contents))
     compared = np.flatnonzero(telling[first])
-    group_of[compared] = compared[_connect(hashes[first[compared]], colours[first[compared]], threshold)]
+    group_of[compared] = compared[_connect(hashes[first[compared]], colours[first[compared]])]
     # Contents are sorted, and a group goes by the smallest number.
     return [str(contents[group])[:_NAME_LENGTH] for group in group_of[content_of]]
+
+
+def groups_of(images: "pd.Series[str]", samples: pd.DataFrame) -> list[str]:
+    """The group of each photo.
+
+    Args:
+        images: Names of photos, n of them.
+        samples: As `core.runs.read_samples` gives them.
+
+    Returns:
+        Names of groups, n of them; that of a photo that is not in samples is the photo's own.
+    """
+    return images.map(samples.set_index("image")["group"]).fillna(images).tolist()
 
 
 def hash_distances(some: NDArray[np.uint16], others: NDArray[np.uint16]) -> NDArray[np.uint16]:
@@ -120,11 +133,11 @@ def colour_differences(some: NDArray[np.uint8], others: NDArray[np.uint8]) -> ND
     return np.asarray(np.abs(some.astype(np.int16) - others).mean(axis=-1))
 
 
-def _connect(hashes: NDArray[np.uint16], colours: NDArray[np.uint8], threshold: int) -> NDArray[np.int64]:
+def _connect(hashes: NDArray[np.uint16], colours: NDArray[np.uint8]) -> NDArray[np.int64]:
     """The smallest row that each row is connected with, shape (n,)."""
     groups = np.arange(len(hashes))
     for start in range(0, len(hashes), _ROWS_AT_ONCE):
-        alike = hash_distances(hashes[start : start + _ROWS_AT_ONCE], hashes[start:]) <= threshold
+        alike = hash_distances(hashes[start : start + _ROWS_AT_ONCE], hashes[start:]) <= THRESHOLD
         # Every row is like itself.
         for row in np.flatnonzero(alike.sum(axis=1) > 1):
             others = start + np.flatnonzero(alike[row])

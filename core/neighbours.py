@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 # Dot products held at a time, as float32: 32 MB.
 _PRODUCTS_AT_ONCE = 8_000_000
 _UNLIKE_PERCENTILE = 99.0
+# So many training photos, evenly spread over the rows, tell how far all are from each other.
+MOST_COMPARED = 2000
 
 
 def normalised(embeddings: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
@@ -46,20 +48,20 @@ def nearest(
     return candidates[order], distances[order]
 
 
-def own_nearest_distances(unit_rows: NDArray[np.float32], n_at_most: int = 2000) -> NDArray[np.float32]:
+def own_nearest_distances(unit_rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """How far photos are from the nearest other one.
 
     Args:
         unit_rows: The training photos', from `normalised`, shape (n, d).
-        n_at_most: Of so many photos, evenly spread over the rows; each is compared with all.
 
     Returns:
-        Cosine distances, shape (min(n, n_at_most),); none where there are fewer than two photos.
+        Cosine distances of at most 2,000 photos, evenly spread over the rows, each compared with all, shape
+        (min(n, 2000),); none where there are fewer than two photos.
     """
     n = len(unit_rows)
     if n < 2:
         return np.empty(0, dtype=np.float32)
-    asked = np.unique(np.linspace(0, n - 1, min(n, n_at_most)).round().astype(np.int64))
+    asked = np.unique(np.linspace(0, n - 1, min(n, MOST_COMPARED)).round().astype(np.int64))
     at_once = max(1, _PRODUCTS_AT_ONCE // n)
     nearest_products = []
     for start in range(0, len(asked), at_once):

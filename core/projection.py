@@ -1,7 +1,7 @@
 """Embeddings -> a place in the plane for each photo: principal components, and t-SNE where somebody asks for it.
 
 t-SNE takes a minute at 6,000 photos, and scikit-learn says how far it is on the standard output only. So it runs in a
-process of its own, `python -m core.projection FOLDER SEED`, that can be listened to and stopped.
+process of its own, `python -m core.projection FOLDER`, that can be listened to and stopped.
 """
 
 import os
@@ -62,32 +62,30 @@ def _principal_components(embeddings: NDArray[np.floating[Any]], n_at_most: int)
         return np.asarray(components.fit_transform(centred), dtype=np.float32)
 
 
-def tsne(
-    embeddings: NDArray[np.floating[Any]], seed: int = 0, on_progress: Callable[[float], object] | None = None
-) -> Places:
+def tsne(embeddings: NDArray[np.floating[Any]], on_progress: Callable[[float], object] | None = None) -> Places:
     """t-SNE (L. van der Maaten, G. Hinton, 2008), started from the principal components.
 
     Args:
         embeddings: Shape (n, d).
-        seed: Its random seed; the same gives the same places on the same machine.
         on_progress: Called with the share that is done, 0..1. What it raises stops the work.
 
     Returns:
-        Shape (n, 2). Fewer than 4 photos, and photos that are all alike, are placed as by `pca`.
+        Shape (n, 2), the same each time on the same machine. Fewer than 4 photos, and photos that are all alike, are
+        placed as by `pca`.
     """
     components = _principal_components(embeddings, _MAX_COMPONENTS)
     if len(components) < _FEWEST_PHOTOS or components.shape[1] < 2 or not components.any():
         return pca(embeddings)
     with tempfile.TemporaryDirectory() as folder:
         np.save(Path(folder, _COMPONENTS_FILE), components)
-        _run_elsewhere(folder, seed, on_progress or (lambda share: None))
+        _run_elsewhere(folder, on_progress or (lambda share: None))
         places: Places = np.load(Path(folder, _PLACES_FILE), allow_pickle=False)
     return places
 
 
-def _run_elsewhere(folder: str, seed: int, on_progress: Callable[[float], object]) -> None:
+def _run_elsewhere(folder: str, on_progress: Callable[[float], object]) -> None:
     on_progress(0.0)
-    command = [sys.executable, "-u", "-m", "core.projection", folder, str(seed)]
+    command = [sys.executable, "-u", "-m", "core.projection", folder]
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(
@@ -111,10 +109,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Read components from a folder and leave their t-SNE there, telling the standard output how far it is."""
     from sklearn.manifold import TSNE
 
-    folder, seed = sys.argv[1:] if argv is None else argv
+    (folder,) = sys.argv[1:] if argv is None else argv
     components = np.load(Path(folder, _COMPONENTS_FILE), allow_pickle=False)
     perplexity = min(_PERPLEXITY, (len(components) - 1) / 3)
-    method = TSNE(init="pca", perplexity=perplexity, max_iter=_N_ITERATIONS, random_state=int(seed), verbose=2)
+    method = TSNE(init="pca", perplexity=perplexity, max_iter=_N_ITERATIONS, random_state=0, verbose=2)
     np.save(Path(folder, _PLACES_FILE), method.fit_transform(components).astype(np.float32))
 
 

@@ -1,17 +1,16 @@
 """Predictions table -> how well the probability of one class ranks its photos before all others.
 
-One class against the rest: a photo counts as found where the class's probability is at least a threshold. The figures
+One class against the rest: a photo counts as found where the class's probability is at least a threshold. The curves
 are scikit-learn's, which takes a second to import; hence its imports within the functions.
 """
 
 import math
-from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from core.intervals import CONFIDENCE_LEVEL, Interval, wilson_interval
+from core.intervals import NORMAL_QUANTILE, Interval, wilson_interval
 
 # As many as a screen can show; a curve of 100,000 photos would have a corner for nearly each.
 MAX_POINTS = 500
@@ -30,12 +29,12 @@ def roc_curve(predictions: pd.DataFrame, label: int) -> pd.DataFrame:
         At most 500 points from (0, 0) to (1, 1): `false_positive_rate`, `true_positive_rate`, `threshold`, which is
         infinite where nothing counts as found. Empty where there is no photo of the class, or no other one.
     """
-    is_positive, scores = _one_against_the_rest(predictions, label)
-    if not _can_be_ranked(is_positive):
+    ranked = _one_against_the_rest(predictions, label)
+    if ranked is None:
         return pd.DataFrame({"false_positive_rate": [], "true_positive_rate": [], "threshold": []}, dtype="float64")
     from sklearn import metrics
 
-    false_positive_rate, true_positive_rate, threshold = metrics.roc_curve(is_positive, scores)
+    false_positive_rate, true_positive_rate, threshold = metrics.roc_curve(*ranked)
     curve = pd.DataFrame(
         {
             "false_positive_rate": false_positive_rate,
@@ -57,68 +56,42 @@ def precision_recall_curve(predictions: pd.DataFrame, label: int) -> pd.DataFram
         At most 500 points, recall rising from 0 to 1: `recall`, `precision`, `threshold`, which is infinite where
         nothing counts as found (precision 1 by convention). Empty where there is no photo of the class, or no other.
     """
-    is_positive, scores = _one_against_the_rest(predictions, label)
-    if not _can_be_ranked(is_positive):
+    ranked = _one_against_the_rest(predictions, label)
+    if ranked is None:
         return pd.DataFrame({"recall": [], "precision": [], "threshold": []}, dtype="float64")
     from sklearn import metrics
 
-    precision, recall, threshold = metrics.precision_recall_curve(is_positive, scores, drop_intermediate=True)
+    precision, recall, threshold = metrics.precision_recall_curve(*ranked, drop_intermediate=True)
     curve = pd.DataFrame({"recall": recall, "precision": precision, "threshold": np.append(threshold, np.inf)})
     return _thinned(curve[::-1].reset_index(drop=True))
 
 
-def roc_auc(predictions: pd.DataFrame, label: int) -> float:
+def roc_auc(predictions: pd.DataFrame, label: int, groups: ArrayLike) -> tuple[float, Interval]:
     """Area under the ROC curve: how often a photo of the class gets a higher probability than another one.
-
-    Returns:
-        0..1, from all points; NaN where there is no photo of the class, or no other one.
-    """
-    is_positive, scores = _one_against_the_rest(predictions, label)
-    if not _can_be_ranked(is_positive):
-        return math.nan
-    from sklearn import metrics
-
-    return float(metrics.roc_auc_score(is_positive, scores))
-
-
-def average_precision(predictions: pd.DataFrame, label: int) -> float:
-    """Mean precision over the steps of recall: the area under the precision-recall curve, without interpolation.
-
-    Returns:
-        0..1, from all points; NaN where there is no photo of the class, or no other one.
-    """
-    is_positive, scores = _one_against_the_rest(predictions, label)
-    if not _can_be_ranked(is_positive):
-        return math.nan
-    from sklearn import metrics
-
-    return float(metrics.average_precision_score(is_positive, scores))
-
-
-def roc_auc_interval(predictions: pd.DataFrame, label: int, groups: ArrayLike) -> Interval:
-    """95 % interval of `roc_auc` of photos in groups.
 
     Each photo's part in the area (E. R. DeLong, D. M. DeLong, D. L. Clarke-Pearson, 1988) is added up over its group
     (N. A. Obuchowski, 1997).
 
     Args:
-        predictions: As there.
+        predictions: Rows with `true_label` and `prob_0`, ...
         label: Index of the class.
         groups: Equal within a group, shape (n_images,).
 
     Returns:
-        Within 0..1; (0, 1) where there is no photo of the class, or no other one.
+        The area, 0..1, from all points, and its 95 % interval; NaN and (0, 1) where there is no photo of the class, or
+        no other one.
     """
-    is_positive, scores = _one_against_the_rest(predictions, label)
-    if not _can_be_ranked(is_positive):
-        return 0.0, 1.0
+    ranked = _one_against_the_rest(predictions, label)
+    if ranked is None:
+        return math.nan, (0.0, 1.0)
+    is_positive, scores = ranked
     positive, negative = np.sort(scores[is_positive]), np.sort(scores[~is_positive])
     parts = np.empty(len(scores))
     parts[is_positive] = _share_below(negative, scores[is_positive])
     parts[~is_positive] = 1 - _share_below(positive, scores[~is_positive])
     area = float(parts[is_positive].mean())
     influence = (parts - area) / np.where(is_positive, len(positive), len(negative))
-    return _interval(area, influence, is_positive, groups)
+    return area, _interval(area, influence, is_positive, groups)
 
 
 def _share_below(others: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -127,22 +100,24 @@ def _share_below(others: NDArray[np.float64], scores: NDArray[np.float64]) -> ND
     return np.asarray((below + up_to) / (2 * len(others)))
 
 
-def average_precision_interval(predictions: pd.DataFrame, label: int, groups: ArrayLike) -> Interval:
-    """95 % interval of `average_precision` of photos in groups.
+def average_precision(predictions: pd.DataFrame, label: int, groups: ArrayLike) -> tuple[float, Interval]:
+    """Mean precision over the steps of recall: the area under the precision-recall curve, without interpolation.
 
     How much each photo more would move the figure (the infinitesimal jackknife) is added up over its group.
 
     Args:
-        predictions: As there.
+        predictions: Rows with `true_label` and `prob_0`, ...
         label: Index of the class.
         groups: Equal within a group, shape (n_images,).
 
     Returns:
-        Within 0..1; (0, 1) where there is no photo of the class, or no other one.
+        The figure, 0..1, from all points, and its 95 % interval; NaN and (0, 1) where there is no photo of the class,
+        or no other one.
     """
-    is_positive, scores = _one_against_the_rest(predictions, label)
-    if not _can_be_ranked(is_positive):
-        return 0.0, 1.0
+    ranked = _one_against_the_rest(predictions, label)
+    if ranked is None:
+        return math.nan, (0.0, 1.0)
+    is_positive, scores = ranked
     _, place, n_equal = np.unique(-scores, return_inverse=True, return_counts=True)
     hits_here = np.bincount(place, weights=is_positive)
     # From the highest score down to each one, equal ones together: photos, hits, and their share.
@@ -153,7 +128,7 @@ def average_precision_interval(predictions: pd.DataFrame, label: int, groups: Ar
     weights = hits_here / n_found
     slope, lost = (np.cumsum(values[::-1])[::-1] for values in (weights, weights * precision))
     influence = np.where(is_positive, slope[place] + precision[place] - figure, 0.0) - lost[place]
-    return _interval(figure, influence / n_positive, is_positive, groups)
+    return figure, _interval(figure, influence / n_positive, is_positive, groups)
 
 
 def _interval(
@@ -177,19 +152,20 @@ def _interval(
     if deviation < _NO_DEVIATION or odds < _NO_DEVIATION:
         trials = min(len(np.unique(codes[is_positive])), len(np.unique(codes[~is_positive])))
         return wilson_interval(figure * trials, trials)
-    centre, half = math.log(figure / (1 - figure)), NormalDist().inv_cdf((1 + CONFIDENCE_LEVEL) / 2) * deviation / odds
+    centre, half = math.log(figure / (1 - figure)), NORMAL_QUANTILE * deviation / odds
     # Far out the exponential would be too large for a number, and the end is 0 or 1 there.
     low, high = (1 / (1 + math.exp(min(-end, 700.0))) for end in (centre - half, centre + half))
     return low, high
 
 
-def _one_against_the_rest(predictions: pd.DataFrame, label: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+def _one_against_the_rest(
+    predictions: pd.DataFrame, label: int
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]] | None:
+    """Whether each photo is of the class, and the class's probability; None where all photos are, or none is."""
     is_positive = (predictions["true_label"] == label).to_numpy(dtype=bool)
+    if is_positive.all() or not is_positive.any():
+        return None
     return is_positive, predictions[f"prob_{label}"].to_numpy(dtype=np.float64)
-
-
-def _can_be_ranked(is_positive: NDArray[np.bool_]) -> bool:
-    return bool(is_positive.any() and not is_positive.all())
 
 
 def _thinned(curve: pd.DataFrame) -> pd.DataFrame:

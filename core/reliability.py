@@ -47,14 +47,12 @@ def is_within(confidence: ArrayLike, low: float, high: float) -> NDArray[np.bool
     return np.asarray((values >= low) & ((values < high) | (high >= 1)))
 
 
-def reliability_bins(
-    confidence: ArrayLike, is_correct: ArrayLike, n_bins: int = 10, effect: float = 1.0
-) -> pd.DataFrame:
+def reliability_bins(confidence: ArrayLike, is_right: ArrayLike, n_bins: int = 10, effect: float = 1.0) -> pd.DataFrame:
     """How often predictions are right, by how sure they are: a reliability diagram (Guo et al., 2017).
 
     Args:
         confidence: Shape (n_images,).
-        is_correct: Whether the predicted class is the true one, shape (n_images,).
+        is_right: Whether the predicted class is the true one, shape (n_images,).
         n_bins: Number of bins of equal width over 0..1.
         effect: Design effect of the photos' groups.
 
@@ -63,7 +61,7 @@ def reliability_bins(
         `accuracy_high`; the last four are NaN in an empty bin.
     """
     values, bins = np.asarray(confidence, dtype=np.float64), bin_of(confidence, n_bins)
-    right = np.asarray(is_correct, dtype=np.float64)
+    right = np.asarray(is_right, dtype=np.float64)
     n_images = _counts(bins, n_bins)
     edges = bin_edges(n_bins)
     return pd.DataFrame(
@@ -77,18 +75,18 @@ def reliability_bins(
     )
 
 
-def confidence_histogram(confidence: ArrayLike, is_correct: ArrayLike, n_bins: int = 20) -> pd.DataFrame:
+def confidence_histogram(confidence: ArrayLike, is_right: ArrayLike, n_bins: int = 20) -> pd.DataFrame:
     """How many predictions are how sure, right and wrong ones apart.
 
     Args:
         confidence: Shape (n_images,).
-        is_correct: Whether the predicted class is the true one, shape (n_images,).
+        is_right: Whether the predicted class is the true one, shape (n_images,).
         n_bins: Number of bins of equal width over 0..1.
 
     Returns:
         A row a bin: `low`, `high`, `n_right`, `n_wrong`.
     """
-    bins, right, edges = bin_of(confidence, n_bins), np.asarray(is_correct, dtype=bool), bin_edges(n_bins)
+    bins, right, edges = bin_of(confidence, n_bins), np.asarray(is_right, dtype=bool), bin_edges(n_bins)
     return pd.DataFrame(
         {
             "low": edges[:-1],
@@ -120,12 +118,12 @@ class Coverage:
     n_images: int
 
 
-def coverage_curve(confidence: ArrayLike, is_correct: ArrayLike, effect: float = 1.0) -> pd.DataFrame:
+def coverage_curve(confidence: ArrayLike, is_right: ArrayLike, effect: float = 1.0) -> pd.DataFrame:
     """Coverage against accuracy where the least sure predictions are not given: classification with a reject option.
 
     Args:
         confidence: Shape (n_images,).
-        is_correct: Whether the predicted class is the true one, shape (n_images,).
+        is_right: Whether the predicted class is the true one, shape (n_images,).
         effect: Design effect of the photos' groups.
 
     Returns:
@@ -135,22 +133,22 @@ def coverage_curve(confidence: ArrayLike, is_correct: ArrayLike, effect: float =
     values = np.asarray(confidence, dtype=np.float64)
     known = np.sort(values[~np.isnan(values)])
     ranks = np.linspace(0, max(len(known) - 1, 0), min(len(known), N_THRESHOLDS - 2)).round().astype(np.intp)
-    return _answered(values, is_correct, np.unique([0.0, *known[ranks], 1.0]), effect)
+    return _answered(values, is_right, np.unique([0.0, *known[ranks], 1.0]), effect)
 
 
-def at_threshold(confidence: ArrayLike, is_correct: ArrayLike, threshold: float, effect: float = 1.0) -> Coverage:
+def at_threshold(confidence: ArrayLike, is_right: ArrayLike, threshold: float, effect: float = 1.0) -> Coverage:
     """One point of `coverage_curve`, at any threshold from 0 to 1."""
-    (row,) = _answered(confidence, is_correct, [threshold], effect).to_dict("records")
+    (row,) = _answered(confidence, is_right, [threshold], effect).to_dict("records")
     return Coverage(**{str(name): value for name, value in row.items()})
 
 
 def _answered(
-    confidence: ArrayLike, is_correct: ArrayLike, thresholds: NDArray[np.float64] | Sequence[float], effect: float
+    confidence: ArrayLike, is_right: ArrayLike, thresholds: NDArray[np.float64] | Sequence[float], effect: float
 ) -> pd.DataFrame:
     values = np.nan_to_num(np.asarray(confidence, dtype=np.float64), nan=-1.0)  # Below any threshold.
     order = np.argsort(values)
     first = np.searchsorted(values[order], thresholds)  # The least sure photo that is answered.
-    hits_before = np.concatenate([[0], np.cumsum(np.asarray(is_correct, dtype=np.int64)[order])])
+    hits_before = np.concatenate([[0], np.cumsum(np.asarray(is_right, dtype=np.int64)[order])])
     n_images = len(values) - first
     return pd.DataFrame(
         {

@@ -13,6 +13,7 @@ from rich.table import Table
 from core import evaluation, projection, runs
 from core.dataset import TRAINING_DIR, Dataset
 from core.evaluation import ScoreKind, scores_by_kind
+from core.groups import groups_of
 from core.intervals import share_interval
 from core.label_issues import find_label_issues
 from core.report import Report
@@ -116,7 +117,7 @@ def _labelled_table(
 
 
 def _evaluate(run: RunWriter, dataset: Dataset, table: pd.DataFrame) -> dict[str, Any]:
-    """Write predictions and confusion matrix; the metrics come from the table as it stands on disk."""
+    """Write predictions, confusion matrix and label issues; all but the first come from the table as it is on disk."""
     class_names = dataset.class_names
     run.write_table(runs.PREDICTIONS_FILE, table)
     table = runs.read_predictions(run.path / runs.PREDICTIONS_FILE, len(class_names))
@@ -124,25 +125,8 @@ def _evaluate(run: RunWriter, dataset: Dataset, table: pd.DataFrame) -> dict[str
     matrix = evaluation.confusion_matrix(validation["true_label"], validation["predicted_label"], len(class_names))
     named = pd.DataFrame(matrix, index=pd.Index(class_names, name=runs.MATRIX_CORNER), columns=list(class_names))
     run.write_table(runs.CONFUSION_MATRIX_FILE, named, index=True)
-    write_label_issues(run, table, class_names)
-    return evaluation.summarise(validation, class_names, _groups(dataset, validation["image"]))
-
-
-def write_label_issues(run: RunWriter, predictions: pd.DataFrame, class_names: tuple[str, ...]) -> None:
-    """Write which photos' labels are probably wrong; see `core.label_issues`.
-
-    Args:
-        run: Where to.
-        predictions: As in `predictions.csv`; the rows with split `val` are ranked.
-        class_names: The K names in index order.
-    """
-    run.write_table(runs.LABEL_ISSUES_FILE, find_label_issues(predictions, len(class_names)))
-
-
-def _groups(dataset: Dataset, images: "pd.Series[str]") -> list[str]:
-    """The group of near-identical photos that each one is in; its content's where there are no groups."""
-    samples = dataset.samples.set_index("image")
-    return samples["group" if "group" in samples else "sha256"].loc[images].tolist()
+    run.write_table(runs.LABEL_ISSUES_FILE, find_label_issues(table, len(class_names)))
+    return evaluation.summarise(validation, class_names, groups_of(validation["image"], dataset.samples))
 
 
 def _predict_test(
@@ -167,7 +151,7 @@ def _predict_test(
     scored = evaluation.predictions_table(
         scored["image"].tolist(), ["test"] * len(scored), labels, probabilities[known]
     )
-    groups = _groups(dataset, scored["image"])
+    groups = groups_of(scored["image"], dataset.samples)
     return {"test": evaluation.summarise(scored, dataset.class_names, groups, temperature)}
 
 

@@ -30,7 +30,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from core.dataset import TRAINING_DIR, Problem
-from core.errors import UserError
+from core.errors import UserError, shortened
 
 RELABEL: Final = "relabel"
 EXCLUDE: Final = "exclude"
@@ -194,7 +194,7 @@ def _parse_lines(content: bytes) -> tuple[list[Review], list[Fault]]:
             is_cut = number == len(lines) + 1
             faults.append(Fault(number, f"half-written, {found}" if is_cut else found))
         elif found.id in reviews:
-            faults.append(Fault(number, f"the id of an earlier line, {_shortened(found.id)}"))
+            faults.append(Fault(number, f"the id of an earlier line, {shortened(found.id)}"))
         else:
             reviews[found.id] = found
     return list(reviews.values()), faults
@@ -275,11 +275,7 @@ def _time(text: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    return _shortened(ascii(value))
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:60]}..."
+    return shortened(ascii(value))
 
 
 # --- what is decided -------------------------------------------------------------------------------------------------
@@ -405,15 +401,15 @@ def apply_reviews(samples: pd.DataFrame, decisions: Mapping[str, Decision], clas
     index. Photos that somebody is unsure of, or has only remarked on, stay as they are.
 
     Args:
-        samples: As `core.dataset.Dataset.samples`; where there is an `original_label`, decisions start from it. It may
-            be missing where it is not known; see `with_excluded`.
+        samples: As `core.dataset.Dataset.samples`. Decisions start from the `original_label`, which may be missing
+            where it is not known; see `with_excluded`.
         decisions: From `current_decisions`.
         class_names: The dataset's K names in index order.
 
     Returns:
         The photos as reviewed; `samples` itself is not changed.
     """
-    original = samples["original_label" if "original_label" in samples else "label"].astype("Int64")
+    original = samples["original_label"].astype("Int64")
     before = original.fillna(-1).to_numpy(dtype=np.int64)
     after, is_excluded = before.copy(), np.zeros(len(samples), dtype=bool)
     counts = dict.fromkeys(("relabelled", "confirmed", "excluded", "unsure", "noted"), 0)

@@ -410,14 +410,23 @@ def _progress_of(info: dict[str, Any]) -> Progress | None:
     return progress
 
 
+def require_file(path: Path) -> None:
+    """Make sure that there is a file; a named pipe, for example, would be waited for without an end.
+
+    Raises:
+        RunError: If there is none.
+    """
+    if not path.is_file():
+        raise RunError(f"Expected {path.name} in {path.parent}; there is none.")
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
         RunError: If the file is missing or holds something else.
     """
-    if not path.is_file():  # A named pipe would be waited for without an end.
-        raise RunError(f"Expected {path.name} in {path.parent}; there is none.")
+    require_file(path)
     try:
         text = path.read_text(encoding="utf-8")
         value = json.loads(text)
@@ -639,8 +648,7 @@ def read_embeddings(path: Path, n_samples: int) -> NDArray[np.float16]:
     Raises:
         RunError: If it is missing or malformed, or belongs to another number of photos.
     """
-    if not path.is_file():  # A named pipe would be waited for without an end.
-        raise RunError(f"Expected {path.name} in {path.parent}; there is none.")
+    require_file(path)
     try:
         with path.open("rb") as file:
             values = np.lib.format.read_array(file, allow_pickle=False)
@@ -720,6 +728,7 @@ def _check_labels(path: Path, labels: "pd.Series[int]", n_classes: int) -> None:
 
 
 def _read_table(path: Path, columns: tuple[str, ...], texts: tuple[str, ...] = ("image",)) -> pd.DataFrame:
+    require_file(path)
     with _table_faults(path):
         # Only an empty field is missing: "NA" may well be the name of a class or a photo.
         table = pd.read_csv(
@@ -735,7 +744,5 @@ def _read_table(path: Path, columns: tuple[str, ...], texts: tuple[str, ...] = (
 def _table_faults(path: Path) -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError:
-        raise RunError(f"Expected {path.name} in {path.parent}; there is none.") from None
     except (OSError, ValueError, TypeError, OverflowError) as error:  # pandas' parser errors are ValueErrors.
         raise RunError(f"{path.name}: expected a table in CSV; {error}") from None

@@ -35,6 +35,7 @@ from core.doctor import Check, quick_checks
 from core.errors import UserError
 from core.evaluation import probability_columns
 from core.explain import Explainer, Explanation
+from core.groups import groups_of
 from core.images import PHOTO_SUFFIXES, PhotoError, open_photo, read_photo, thumbnail
 from core.intervals import Interval
 from core.neighbours import normalised, own_nearest_distances, unlike_threshold
@@ -445,10 +446,10 @@ def _calibrated_held_out(predictions: Stamp, samples: Stamp, metrics: Stamp, n_c
     table = _predictions(predictions, n_classes)
     found = runs.read_metrics(Path(metrics[0])).get("calibrated")
     held_out = table[table["split"] == "val"] if found else table[:0]
-    groups = held_out["image"].map(_samples(samples).set_index("image")["group"])
+    groups = groups_of(held_out["image"], _samples(samples))
     probabilities = held_out[probability_columns(n_classes)].to_numpy(dtype=np.float64)
     temperatures = found["temperatures"] if found else (1.0,)
-    confidence = cross_fitted(probabilities, temperatures, second_half(groups.tolist())).max(axis=1, initial=0)
+    confidence = cross_fitted(probabilities, temperatures, second_half(groups)).max(axis=1, initial=0)
     is_right = held_out["true_label"] == held_out["predicted_label"]
     return pd.DataFrame({"confidence": confidence, "is_right": is_right, "group": groups})
 
@@ -806,14 +807,12 @@ def find_run(name: str) -> Run:
 
 @dataclass(frozen=True)
 class Ranking:
-    """One class against the rest: curves by class name, the areas under them, and the intervals of these."""
+    """One class against the rest: curves by class name, and the areas under them with their intervals."""
 
     roc: dict[str, pd.DataFrame]
-    roc_auc: list[float]
-    roc_auc_intervals: list[Interval]
+    roc_auc: list[tuple[float, Interval]]
     precision_recall: dict[str, pd.DataFrame]
-    average_precision: list[float]
-    average_precision_intervals: list[Interval]
+    average_precision: list[tuple[float, Interval]]
 
 
 def ranking(run: Run) -> Ranking:
@@ -890,13 +889,10 @@ def _replaced_images(before: Stamp, after: Stamp) -> list[str]:
 def _ranking(predictions: Stamp, samples: Stamp, class_names: tuple[str, ...]) -> Ranking:
     table = _predictions(predictions, len(class_names))
     held_out, labels = table[table["split"] == "val"], range(len(class_names))
-    groups = held_out["image"].map(_samples(samples).set_index("image")["group"])
-    codes = pd.factorize(groups)[0]
+    codes = pd.factorize(pd.Series(groups_of(held_out["image"], _samples(samples)), dtype="str"))[0]
     return Ranking(
         {name: core_ranking.roc_curve(held_out, label) for label, name in enumerate(class_names)},
-        [core_ranking.roc_auc(held_out, label) for label in labels],
-        [core_ranking.roc_auc_interval(held_out, label, codes) for label in labels],
+        [core_ranking.roc_auc(held_out, label, codes) for label in labels],
         {name: core_ranking.precision_recall_curve(held_out, label) for label, name in enumerate(class_names)},
-        [core_ranking.average_precision(held_out, label) for label in labels],
-        [core_ranking.average_precision_interval(held_out, label, codes) for label in labels],
+        [core_ranking.average_precision(held_out, label, codes) for label in labels],
     )

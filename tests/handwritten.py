@@ -84,7 +84,7 @@ def write_folds(run: Run) -> None:
         "head,1,0,0.5,0.8,0.7,0.75,0.001,0.3\n"
         "head,-1,0,0.5,0.8,,,0.001,0.3\n"
     )
-    (folder / "metrics.json").write_text(json.dumps(evaluation.summarise(table, CLASS_NAMES)))
+    (folder / "metrics.json").write_text(json.dumps(evaluation.summarise(table, CLASS_NAMES, table["image"].tolist())))
     issues = find_label_issues(table, n_classes)
     issues.to_csv(folder / "label_issues.csv", index=False)
 

@@ -20,8 +20,8 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
 
-def error(confidence: list[float], is_correct: list[bool]) -> float:
-    return float(expected_calibration_error(calibration_gaps(confidence, is_correct).mean(axis=0)))
+def error(confidence: list[float], is_right: list[bool]) -> float:
+    return float(expected_calibration_error(calibration_gaps(confidence, is_right).mean(axis=0)))
 
 
 # --- temperature -----------------------------------------------------------------------------------------------------

@@ -51,6 +51,7 @@ def test_every_default_is_valid() -> None:
         ("precision", "float64"),
         ("augment", -1),
         ("augment", 101),
+        ("class_weights", "rare"),
         ("fine_tune", "block3"),
         ("fine_tune_epochs", 0),
         ("fine_tune_learning_rate", 0.0),

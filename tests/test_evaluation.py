@@ -1,4 +1,5 @@
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,16 @@ def random_predictions(n: int = 200, n_classes: int = 3, seed: int = 0) -> pd.Da
     probabilities = random.dirichlet(np.ones(n_classes), size=n)
     labels = random.integers(0, n_classes, size=n)
     return evaluation.predictions_table([f"{i}.jpg" for i in range(n)], ["val"] * n, labels, probabilities)
+
+
+def summarise(
+    table: pd.DataFrame,
+    groups: Sequence[str] | None = None,
+    names: tuple[str, ...] = NAMES,
+    temperature: float | None = None,
+) -> dict[str, Any]:
+    """A summary in which each photo is a group of its own unless told otherwise."""
+    return evaluation.summarise(table, names, table["image"].tolist() if groups is None else groups, temperature)
 
 
 # --- the predictions table -------------------------------------------------------------------------------------------
@@ -81,7 +92,7 @@ def test_scores_agree_with_scikit_learn(n_classes: int, seed: int) -> None:
     true, predicted = table["true_label"], table["predicted_label"]
     labels = list(range(n_classes + 1))  # The last class is absent.
     table[f"prob_{n_classes}"] = 0.0
-    summary = evaluation.summarise(table, tuple(map(str, labels)))
+    summary = summarise(table, names=tuple(map(str, labels)))
     probabilities = table[evaluation.probability_columns(n_classes + 1)].to_numpy()
     expected = metrics.precision_recall_fscore_support(true, predicted, labels=labels, zero_division=0)
     assert summary["accuracy"] == pytest.approx(metrics.accuracy_score(true, predicted))
@@ -92,14 +103,14 @@ def test_scores_agree_with_scikit_learn(n_classes: int, seed: int) -> None:
 
 
 def test_scores_say_which_class_they_are_of() -> None:
-    summary = evaluation.summarise(random_predictions(), NAMES)
+    summary = summarise(random_predictions())
     assert [(scores["label"], scores["class_name"]) for scores in summary["classes"]] == list(enumerate(NAMES))
 
 
 def test_scores_come_with_their_intervals() -> None:
     true, predicted = np.repeat([0, 0, 1, 1], [5, 3, 2, 90]), np.repeat([0, 1, 0, 1], [5, 3, 2, 90])
     table = pd.DataFrame({"true_label": true, "predicted_label": predicted})
-    (scores, *_) = evaluation.per_class(table, ("cat", "dog"))
+    (scores, *_) = evaluation.per_class(table, ("cat", "dog"), np.arange(100))
     assert scores["precision_interval"] == list(intervals.wilson_interval(5, 7))
     assert scores["recall_interval"] == list(intervals.wilson_interval(5, 8))
     assert scores["f1_interval"] == list(intervals.f1_interval(hits=5, support=8, predicted=7))
@@ -108,7 +119,7 @@ def test_scores_come_with_their_intervals() -> None:
 def test_copies_make_the_intervals_of_a_class_no_narrower() -> None:
     table = random_predictions(40)
     twice = pd.concat([table] * 2, ignore_index=True)
-    alone, together = evaluation.per_class(table, NAMES), evaluation.per_class(twice, NAMES, twice["image"].tolist())
+    alone, together = (evaluation.per_class(each, NAMES, each["image"].tolist()) for each in (table, twice))
     for before, after in zip(alone, together, strict=True):
         for key in ("precision_interval", "recall_interval", "f1_interval"):
             assert after[key] == pytest.approx(before[key], abs=0.02)
@@ -122,8 +133,8 @@ def test_a_class_that_is_never_true_or_predicted_scores_zero() -> None:
 def test_everything_is_recomputed_alike_from_the_csv() -> None:
     table = random_predictions()
     read_back = pd.read_csv(io.StringIO(table.to_csv(index=False)))
-    expected: dict[str, Any] = evaluation.summarise(table, NAMES)
-    found = evaluation.summarise(read_back, NAMES)
+    expected: dict[str, Any] = summarise(table)
+    found = summarise(read_back)
     assert found.pop("classes") == expected.pop("classes")
     assert found.pop("kind") == expected.pop("kind")
     assert found.pop("calibrated") == {
@@ -133,7 +144,7 @@ def test_everything_is_recomputed_alike_from_the_csv() -> None:
 
 
 def test_a_summary_without_photos_is_finite() -> None:
-    summary = evaluation.summarise(random_predictions().iloc[:0], NAMES)
+    summary = summarise(random_predictions().iloc[:0])
     assert (summary["n_images"], summary["accuracy"], summary["log_loss"]) == (0, 0, 0)
     assert summary["accuracy_interval"] == summary["macro_f1_interval"] == [0, 1]
 
@@ -150,7 +161,7 @@ def interval(summary: dict[str, Any], figure: str) -> tuple[float, float]:
 
 @pytest.mark.parametrize("figure", FIGURES)
 def test_the_interval_of_a_figure_holds_it_and_shrinks_with_more_photos(figure: str) -> None:
-    few, more = (evaluation.summarise(random_predictions(n), NAMES) for n in (200, 3200))
+    few, more = (summarise(random_predictions(n)) for n in (200, 3200))
     (low, high), (low_of_more, high_of_more) = interval(few, figure), interval(more, figure)
     assert low <= few[figure] <= high and low_of_more <= more[figure] <= high_of_more
     assert (high - low) / (high_of_more - low_of_more) == pytest.approx(4, rel=0.25)
@@ -158,25 +169,25 @@ def test_the_interval_of_a_figure_holds_it_and_shrinks_with_more_photos(figure: 
 
 def test_there_is_no_chance_in_the_intervals() -> None:
     table = random_predictions()
-    assert evaluation.summarise(table, NAMES) == evaluation.summarise(table, NAMES)
+    assert summarise(table) == summarise(table)
 
 
 @pytest.mark.parametrize("figure", FIGURES)
 def test_photos_that_are_there_four_times_are_no_more_evidence(figure: str) -> None:
     table = random_predictions(150)
     four_times = pd.concat([table] * 4, ignore_index=True)
-    alone = interval(evaluation.summarise(table, NAMES), figure)
-    together = interval(evaluation.summarise(four_times, NAMES, groups=four_times["image"].tolist()), figure)
+    alone = interval(summarise(table), figure)
+    together = interval(summarise(four_times, groups=four_times["image"].tolist()), figure)
     assert together == pytest.approx(alone, abs=0.02 * (alone[1] - alone[0]) + 1e-9)
 
 
-def test_groups_of_one_photo_each_change_nothing() -> None:
-    table = random_predictions(60)
-    assert evaluation.summarise(table, NAMES, groups=table["image"].tolist()) == evaluation.summarise(table, NAMES)
+def test_groups_of_one_photo_each_leave_accuracy_the_interval_of_independent_photos() -> None:
+    summary = summarise(random_predictions(60), groups=[f"group {row}" for row in range(60)])
+    assert summary["accuracy_interval"] == list(intervals.wilson_interval(round(60 * summary["accuracy"]), 60))
 
 
 def test_of_a_single_group_nothing_is_known() -> None:
-    summary = evaluation.summarise(random_predictions(5), NAMES, groups=["same"] * 5)
+    summary = summarise(random_predictions(5), groups=["same"] * 5)
     assert interval(summary, "macro_f1") == interval(summary, "expected_calibration_error") == (0, 1)
     assert interval(summary, "log_loss") == pytest.approx((0, 27.6), abs=0.1)
 
@@ -190,7 +201,7 @@ def test_the_interval_of_the_macro_f1_is_that_of_a_bootstrap_of_the_groups() -> 
         rows = np.concatenate([members[group] for group in random.integers(0, len(members), len(members))])
         matrix = evaluation.confusion_matrix(table["true_label"][rows], table["predicted_label"][rows], 3)
         scores.append(evaluation.class_scores(matrix).f1.mean())
-    low, high = interval(evaluation.summarise(table, NAMES, groups.astype(str).tolist()), "macro_f1")
+    low, high = interval(summarise(table, groups.astype(str).tolist()), "macro_f1")
     assert (low, high) == pytest.approx(tuple(np.quantile(scores, [0.025, 0.975])), abs=0.1 * (high - low))
 
 
@@ -213,7 +224,7 @@ def calibrated_predictions(n: int) -> pd.DataFrame:
 
 
 def test_after_calibration_an_overconfident_network_scores_better() -> None:
-    summary = evaluation.summarise(surer(calibrated_predictions(2000), by=3), NAMES)
+    summary = summarise(surer(calibrated_predictions(2000), by=3))
     after = summary["calibrated"]
     assert summary["temperature"] == pytest.approx(3, rel=0.1)
     assert after["temperatures"] == pytest.approx([3, 3], rel=0.15)
@@ -224,8 +235,8 @@ def test_after_calibration_an_overconfident_network_scores_better() -> None:
 
 def test_what_chance_alone_explains_is_no_calibration_error() -> None:
     table = calibrated_predictions(300)
-    assert evaluation.summarise(table, NAMES)["expected_calibration_error_interval"][0] == 0
-    assert evaluation.summarise(surer(table, by=3), NAMES)["expected_calibration_error_interval"][0] > 0.1
+    assert summarise(table)["expected_calibration_error_interval"][0] == 0
+    assert summarise(surer(table, by=3))["expected_calibration_error_interval"][0] > 0.1
 
 
 def test_the_scores_after_calibration_are_of_temperatures_that_other_groups_gave() -> None:
@@ -237,12 +248,12 @@ def test_the_scores_after_calibration_are_of_temperatures_that_other_groups_gave
     for side in (is_second, ~is_second):
         scaled = apply_temperature(probabilities[~side], fit_temperature(probabilities[side], labels[side]))
         expected += evaluation.cross_entropy(scaled, labels[~side]).tolist()
-    assert evaluation.summarise(table, NAMES, groups)["calibrated"]["log_loss"] == pytest.approx(np.mean(expected))
+    assert summarise(table, groups)["calibrated"]["log_loss"] == pytest.approx(np.mean(expected))
 
 
 def test_a_temperature_of_other_photos_is_taken_as_it_is() -> None:
     table = random_predictions()
-    after = evaluation.summarise(table, NAMES, temperature=2.0)["calibrated"]
+    after = summarise(table, temperature=2.0)["calibrated"]
     scaled = apply_temperature(table[["prob_0", "prob_1", "prob_2"]].to_numpy(), 2.0)
     assert after["temperatures"] == [2.0]
     assert after["log_loss"] == pytest.approx(evaluation.cross_entropy(scaled, table["true_label"].to_numpy()).mean())
@@ -261,7 +272,7 @@ def test_what_early_stopping_watched_is_optimistic_and_what_it_did_not_is_not() 
 
 
 def test_the_summary_says_of_what_kind_it_is() -> None:
-    assert evaluation.summarise(random_predictions(6).assign(fold=0), NAMES)["kind"] == "out_of_fold"
+    assert summarise(random_predictions(6).assign(fold=0))["kind"] == "out_of_fold"
 
 
 def test_scores_that_can_be_believed_come_first() -> None:

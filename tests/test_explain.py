@@ -176,13 +176,8 @@ def test_what_is_hot_lies_where_it_is_on_the_photo(image_size: int, size: tuple[
         assert off_by.max() < 0.015 * max(size), "a quarter of a cell"
 
 
-def test_without_the_networks_size_whole_cells_are_taken_for_granted() -> None:
-    heat = np.random.default_rng(0).random((14, 14), dtype=np.float32)
-    assert np.array_equal(heat_on_photo(heat, "pad", (60, 40)), heat_on_photo(heat, "pad", (60, 40), 224))
-
-
 def test_what_the_network_did_not_see_of_a_photo_is_cold() -> None:
-    on_photo = heat_on_photo(np.ones((14, 14), np.float32), "crop", (90, 60))
+    on_photo = heat_on_photo(np.ones((14, 14), np.float32), "crop", (90, 60), 224)
     assert (on_photo[:, 15:75] == 1).all()
     assert not on_photo[:, :15].any() and not on_photo[:, 75:].any()
 
@@ -190,12 +185,12 @@ def test_what_the_network_did_not_see_of_a_photo_is_cold() -> None:
 def test_the_bars_that_the_network_saw_are_cut_away() -> None:
     heat = np.zeros((14, 14), np.float32)
     heat[:3] = heat[-3:] = 1  # Of a photo twice as wide as high, three and a half cells are bars.
-    assert not heat_on_photo(heat, "pad", (200, 100)).any()
-    assert heat_on_photo(heat, "pad", (100, 200)).any()
+    assert not heat_on_photo(heat, "pad", (200, 100), 224).any()
+    assert heat_on_photo(heat, "pad", (100, 200), 224).any()
 
 
 def test_the_map_of_a_squashed_photo_covers_it_to_its_edges() -> None:
-    assert (heat_on_photo(np.ones((14, 14), np.float32), "squash", (90, 60)) == 1).all()
+    assert (heat_on_photo(np.ones((14, 14), np.float32), "squash", (90, 60), 224) == 1).all()
 
 
 # --- as a picture ----------------------------------------------------------------------------------------------------

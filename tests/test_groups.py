@@ -2,12 +2,13 @@ import io
 import random
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance
 
 from core import cartoon
-from core.groups import THRESHOLD, group_photos, hash_distances, is_telling, perceptual_hash, place_colours
+from core.groups import THRESHOLD, group_photos, groups_of, hash_distances, is_telling, perceptual_hash, place_colours
 from core.quality import photo_quality
 from tests.conftest import photo_pixels
 
@@ -48,7 +49,7 @@ def distance(a: Image.Image, b: Image.Image) -> int:
     return int(hash_distances(perceptual_hash(a)[None], perceptual_hash(b)[None])[0, 0])
 
 
-def groups_of(photos: list[Image.Image]) -> list[str]:
+def grouped(photos: list[Image.Image]) -> list[str]:
     """Groups of photos whose files differ."""
     hashes = np.array([perceptual_hash(photo) for photo in photos])
     colours = np.array([place_colours(photo) for photo in photos])
@@ -69,14 +70,14 @@ def greys(n: int) -> NDArray[np.uint8]:
     return np.full((n, 32), 128, dtype=np.uint8)
 
 
-def names(sha256: list[str], hashes: NDArray[np.uint16], threshold: int = 10) -> list[str]:
-    return group_photos(sha256, hashes, greys(len(sha256)), np.ones(len(sha256), dtype=bool), threshold)
+def names(sha256: list[str], hashes: NDArray[np.uint16]) -> list[str]:
+    return group_photos(sha256, hashes, greys(len(sha256)), np.ones(len(sha256), dtype=bool))
 
 
 @pytest.mark.parametrize("kind", COPIES)
 def test_a_copy_is_in_the_group_of_its_photo(kind: str) -> None:
     photos = [scene(seed) for seed in range(8)]
-    found = groups_of([*photos, *map(COPIES[kind], photos)])
+    found = grouped([*photos, *map(COPIES[kind], photos)])
     assert found[:8] == found[8:]
     assert len(set(found)) == 8
 
@@ -90,23 +91,23 @@ def test_a_photo_is_as_far_from_itself_as_the_hashes_say() -> None:
 
 def test_photos_of_one_colour_are_not_taken_for_one_another() -> None:
     flat = [Image.new("RGB", (100, 80), (n, 100, 200)) for n in range(5)]
-    assert len(set(groups_of(flat))) == 5
+    assert len(set(grouped(flat))) == 5
 
 
 def test_nor_are_tiny_ones() -> None:
     rng = np.random.default_rng(0)
     tiny = [Image.fromarray(rng.integers(0, 256, (n, 40, 3), dtype=np.uint8)) for n in (1, 2, 3, 4) * 5]
-    assert len(set(groups_of(tiny))) == 20
+    assert len(set(grouped(tiny))) == 20
 
 
 def test_nor_noise() -> None:
     noise = [Image.fromarray(photo_pixels(n % 3, seed=n)) for n in range(200)]
-    assert len(set(groups_of(noise))) == 200
+    assert len(set(grouped(noise))) == 200
 
 
 def test_nor_drawn_people() -> None:
     drawn = [cartoon.draw_photo(n % 3, random.Random(n), (306, 204)) for n in range(30)]
-    assert len(set(groups_of(drawn))) == 30
+    assert len(set(grouped(drawn))) == 30
 
 
 def test_the_same_pattern_in_other_colours_is_another_photo() -> None:
@@ -125,12 +126,12 @@ def test_colours_are_those_of_a_place_whatever_their_brightness() -> None:
 
 
 def test_a_chain_of_near_ones_is_one_group_up_to_the_threshold() -> None:
-    assert names(["a", "b", "c", "d"], hashes_at(0, 10, 20, 31)) == ["a", "a", "a", "d"]
+    assert names(["a", "b", "c", "d"], hashes_at(0, 56, 112, 169)) == ["a", "a", "a", "d"]
 
 
 def test_groups_that_a_later_photo_connects_become_one() -> None:
-    assert len(set(names(list("dcba"), hashes_at(0, 40, 10, 30)))) == 2
-    assert set(names(list("edcba"), hashes_at(0, 40, 10, 30, 20))) == {"a"}
+    assert len(set(names(list("dcba"), hashes_at(0, 224, 56, 168)))) == 2
+    assert set(names(list("edcba"), hashes_at(0, 224, 56, 168, 112))) == {"a"}
 
 
 def test_the_same_bytes_are_one_group_whatever_is_in_them() -> None:
@@ -154,6 +155,12 @@ def test_what_differs_more_is_found_among_many_too() -> None:
     rng = np.random.default_rng(0)
     hashes = rng.integers(0, 2**16, size=(1000, 16), dtype=np.uint16)
     hashes[777] = hashes[3] ^ 1
-    found = names([f"{n:04x}{60 * 'e'}" for n in range(1000)], hashes, THRESHOLD)
+    found = names([f"{n:04x}{60 * 'e'}" for n in range(1000)], hashes)
     assert found[777] == found[3]
     assert len(set(found)) == 999
+
+
+def test_photos_have_the_groups_of_the_table_and_unknown_ones_one_each() -> None:
+    samples = pd.DataFrame({"image": ["a.jpg", "b.jpg", "c.jpg"], "group": ["07", "07", "c8"]})
+    images = pd.Series(["c.jpg", "new.jpg", "a.jpg", "b.jpg", "newer.jpg"], index=[9, 7, 5, 3, 1])
+    assert groups_of(images, samples) == ["c8", "new.jpg", "07", "07", "newer.jpg"]

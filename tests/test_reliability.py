@@ -103,9 +103,9 @@ def test_the_more_is_left_out_the_fewer_photos_are_answered() -> None:
     assert curve[["accuracy_low", "accuracy_high"]].iloc[-1].isna().all()
 
 
-@pytest.mark.parametrize(("is_correct", "accuracy"), [(True, 1.0), (False, 0.0)])
-def test_where_all_are_alike_the_accuracy_is_that_at_every_threshold(is_correct: bool, accuracy: float) -> None:
-    curve = coverage_curve([0.5, 0.7, 1.0], [is_correct] * 3)
+@pytest.mark.parametrize(("is_right", "accuracy"), [(True, 1.0), (False, 0.0)])
+def test_where_all_are_alike_the_accuracy_is_that_at_every_threshold(is_right: bool, accuracy: float) -> None:
+    curve = coverage_curve([0.5, 0.7, 1.0], [is_right] * 3)
     assert curve["accuracy"].tolist() == [accuracy] * len(curve)
 
 
@@ -127,21 +127,21 @@ def test_photos_that_could_not_be_read_are_never_answered() -> None:
 
 
 def test_a_curve_of_many_photos_has_few_points_at_even_steps_of_coverage() -> None:
-    confidence, is_correct = random_outcomes(100_000)
-    curve = coverage_curve(confidence, is_correct)
+    confidence, is_right = random_outcomes(100_000)
+    curve = coverage_curve(confidence, is_right)
     assert len(curve) <= 200
     assert curve["coverage"].iloc[[0, -1]].tolist() == [1, 0]
     assert -curve["coverage"].diff().min() < 0.006
     row = curve.iloc[100]
     is_answered = confidence >= row["threshold"]
     assert row["n_images"] == is_answered.sum()
-    assert row["accuracy"] == is_correct[is_answered].mean()
+    assert row["accuracy"] == is_right[is_answered].mean()
 
 
 def test_one_threshold_gives_the_point_of_the_curve_there() -> None:
-    confidence, is_correct = [0.9, 0.4, 0.6, 0.6], [True, False, True, False]
-    found = at_threshold(confidence, is_correct, 0.5)
+    confidence, is_right = [0.9, 0.4, 0.6, 0.6], [True, False, True, False]
+    found = at_threshold(confidence, is_right, 0.5)
     assert (found.threshold, found.coverage, found.n_images) == (0.5, 0.75, 3)
     assert (found.accuracy, found.accuracy_low, found.accuracy_high) == pytest.approx((2 / 3, *wilson_interval(2, 3)))
-    curve = coverage_curve(confidence, is_correct)
-    assert vars(at_threshold(confidence, is_correct, 0.6)) == curve.iloc[2].to_dict()
+    curve = coverage_curve(confidence, is_right)
+    assert vars(at_threshold(confidence, is_right, 0.6)) == curve.iloc[2].to_dict()

@@ -55,6 +55,7 @@ def samples(labels: dict[str, int | None]) -> pd.DataFrame:
             "image": [f"{'test' if label is None else 'training'}/{letter}.jpg" for letter, label in labels.items()],
             "folder": ["test" if label is None else "training" for label in labels.values()],
             "label": pd.array(list(labels.values()), dtype="Int64"),
+            "original_label": pd.array(list(labels.values()), dtype="Int64"),
             "sha256": [sha256(letter) for letter in labels],
         }
     )

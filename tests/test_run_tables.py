@@ -246,7 +246,7 @@ def test_embeddings_of_something_else_are_named(tmp_path: Path, fault: str) -> N
 
 def scores() -> dict[str, Any]:
     table = predictions_table(["1.jpg"], ["val"], np.array([0]), np.array([[0.75, 0.25]]))
-    return summarise(table, ("cat", "dog"))
+    return summarise(table, ("cat", "dog"), ["1.jpg"])
 
 
 def read_scores(folder: Path, value: object) -> dict[str, Any]:

@@ -202,13 +202,14 @@ def show_ranking(run: Run) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         figure = confidence_charts.ranking(
-            curves.roc, curves.roc_auc, "false_positive_rate", "true_positive_rate", np.array([[0, 0], [1, 1]])
+            curves.roc, [area for area, _ in curves.roc_auc], "false_positive_rate", "true_positive_rate",
+            np.array([[0, 0], [1, 1]]),
         )  # fmt: skip
         show_plain_chart(figure, "roc", alt="ROC curve of each class against the rest")
         st.caption("ROC: the further to the upper left, the better. In brackets the area; 0.5 is chance, 1 perfect.")
     with right:
         figure = confidence_charts.ranking(
-            curves.precision_recall, curves.average_precision, "recall", "precision", None
+            curves.precision_recall, [area for area, _ in curves.average_precision], "recall", "precision", None
         )  # fmt: skip
         show_plain_chart(figure, "precision-recall", alt="Precision against recall of each class")
         st.caption(
@@ -223,15 +224,14 @@ def show_ranking(run: Run) -> None:
 def ranking_table(curves: Ranking, class_names: Sequence[str]) -> pd.DataFrame:
     """Areas under the curves of each class with their 95 % intervals, for reading."""
 
-    def texts(areas: Sequence[float], intervals: Sequence[Interval]) -> list[str]:
-        rows = zip(areas, intervals, strict=True)
-        return [f"{area:.3f} ({interval_text(ends, '{:.3f}')})" if area == area else "none" for area, ends in rows]
+    def texts(areas: Sequence[tuple[float, Interval]]) -> list[str]:
+        return [f"{area:.3f} ({interval_text(ends, '{:.3f}')})" if area == area else "none" for area, ends in areas]
 
     return pd.DataFrame(
         {
             "class": list(class_names),
-            "area under ROC (95 %)": texts(curves.roc_auc, curves.roc_auc_intervals),
-            "average precision (95 %)": texts(curves.average_precision, curves.average_precision_intervals),
+            "area under ROC (95 %)": texts(curves.roc_auc),
+            "average precision (95 %)": texts(curves.average_precision),
         }
     )
 
