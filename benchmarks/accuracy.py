@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks import usual_way
-from benchmarks.measure import machine
+from benchmarks.measure import machine, one_line_errors
 from core.config import TrainConfig
 from core.dataset import list_photos
 from core.images import load_photo
@@ -31,6 +31,7 @@ from core.weights import find_weights
 N_EPOCHS = 20
 
 
+@one_line_errors()
 def main(argv: Sequence[str] | None = None) -> None:
     """Train both ways over the seeds and print the difference with its interval."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)

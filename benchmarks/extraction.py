@@ -18,7 +18,7 @@ from benchmarks.dataset import make_dataset
 from benchmarks.measure import WORK_DIR, machine, no_progress
 from core.features import FrozenBase, Photo, Photos, batch_size_for
 from core.model import GAP, IMAGE, build_base, in_precision
-from core.precision import choose_precision, read_cpu_flags
+from core.precision import AUTO, PRECISIONS, choose_precision, read_cpu_flags
 from core.weights import find_weights
 
 SIZE = 224
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.extraction", description=__doc__)
     parser.add_argument("--photos", type=int, default=128, help="photos a round")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--precision", default=AUTO, choices=(AUTO, *PRECISIONS))
     options = parser.parse_args(argv)
     n_gpus = len(tf.config.list_physical_devices("GPU"))
     precision = choose_precision(options.precision, [None] * n_gpus, read_cpu_flags())

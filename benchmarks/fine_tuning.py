@@ -22,7 +22,7 @@ from core.features import FrozenBase, Photo, Photos, batch_size_for
 from core.fitting import Examples, History, Schedule, fit
 from core.inputs import Inputs
 from core.model import GAP, IMAGE, build_base, build_head, cut, in_precision, join, unfreeze
-from core.precision import choose_precision, read_cpu_flags
+from core.precision import AUTO, PRECISIONS, choose_precision, read_cpu_flags
 from core.runs import RunWriter
 from core.weights import find_weights
 
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fine_tuning", description=__doc__)
     parser.add_argument("--photos", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--precision", default=AUTO, choices=(AUTO, *PRECISIONS))
     options = parser.parse_args(argv)
     n_gpus = len(tf.config.list_physical_devices("GPU"))
     precision = choose_precision(options.precision, [None] * n_gpus, read_cpu_flags())

@@ -14,7 +14,7 @@ import numpy as np
 from playwright.sync_api import Page
 
 from benchmarks.dashboard import new_page, open_browser, summary
-from benchmarks.measure import machine
+from benchmarks.measure import machine, one_line_errors
 from core.predict import find_photos, find_run
 from core.runs import TEST_PREDICTIONS_FILE, Run, read_test_predictions
 from tests.server import dashboard_server
@@ -22,6 +22,7 @@ from tests.server import dashboard_server
 _IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
 
 
+@one_line_errors()
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.first_answer", description=__doc__)

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmarks.measure import machine, run_process, train_command
+from benchmarks.measure import machine, one_line_errors, run_process, train_command
 from core import runs
 from core.dataset import TRAINING_DIR, TRAINING_LABELS_FILE, check_photos, list_photos
 from core.runs import read_label_issues, read_predictions
@@ -29,6 +29,7 @@ ISSUES, OUT_OF_FOLD, FITTED = "list of label issues", "loss out of fold", "loss 
 _N_CLASSES = 3
 
 
+@one_line_errors()
 def main(argv: Sequence[str] | None = None) -> None:
     """Flip, train, rank and print the recall of each ranking."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.label_issues", description=__doc__)

@@ -1,4 +1,4 @@
-"""What the benchmarks share: running `train.py` in a process of its own, and saying on what machine."""
+"""What the benchmarks share: running `train.py` in a process of its own, saying on what machine and what went wrong."""
 
 import contextlib
 import os
@@ -13,9 +13,20 @@ from importlib.metadata import version
 from pathlib import Path
 
 from core.config import PROJECT_DIR
+from core.errors import UserError
 from core.precision import choose_precision, read_cpu_flags
 
 WORK_DIR = Path(tempfile.gettempdir()) / "maskboard-benchmarks"
+
+
+@contextlib.contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Around a `main`: what the user can mend is a line on stderr and exit code 2, as with `train.py`."""
+    try:
+        yield
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
 
 
 @dataclass(frozen=True)

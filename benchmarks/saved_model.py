@@ -11,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.measure import one_line_errors
 from core.checks import Evidence, what_the_network_said
 from core.evaluation import probability_columns
 from core.predict import load_classifier, predict_photos
 from core.runs import read_run
 
 
+@one_line_errors()
 def main(argv: Sequence[str] | None = None) -> None:
     """Compare and print the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.saved_model", description=__doc__)

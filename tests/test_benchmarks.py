@@ -2,12 +2,13 @@
 
 import importlib
 import json
+import re
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from benchmarks import large_run
+from benchmarks import large_run, recipe
 from benchmarks.dataset import SIZE, make_dataset
 from benchmarks.measure import machine
 from benchmarks.visitor import visit
@@ -52,6 +53,36 @@ def test_every_benchmark_says_how_it_is_used(name: str, capsys: pytest.CaptureFi
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_benchmark_is_in_their_readme(name: str) -> None:
     assert f"python -m benchmarks.{name}" in (PROJECT_DIR / "benchmarks" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "name", ["accuracy", "first_answer", "label_issues", "near_duplicates", "recipe", "saved_model"]
+)
+def test_a_folder_that_is_not_there_is_one_line(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = ["--weights", "vgg16.weights.h5"] if name in ("accuracy", "label_issues", "recipe") else []
+    with pytest.raises(SystemExit) as stopped:
+        importlib.import_module(f"benchmarks.{name}").main([str(tmp_path / "nowhere"), *weights])
+    assert stopped.value.code == 2
+    assert re.fullmatch("[^\n]*xpected[^\n]*\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("option", ["--recipes", "--confirm"])
+def test_recipes_are_known_before_anything_is_trained(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        recipe.main([str(tmp_path), "--weights", "vgg16.weights.h5", option, "gap 256;gap256"])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.endswith("found gap256\n")
+    assert recipe.recipe_names("gap 256;128 pixels") == ["gap 256", "128 pixels"]
+
+
+@pytest.mark.parametrize("name", ["extraction", "fine_tuning", "speed"])
+def test_a_precision_that_there_is_not_is_not_taken_for_another(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        importlib.import_module(f"benchmarks.{name}").main(["--precision", "bf16"])
+    assert stopped.value.code == 2
+    assert "invalid choice: 'bf16'" in capsys.readouterr().err
 
 
 def test_a_visitor_without_a_screen_is_answered(runs_dir: Path, tmp_path: Path) -> None:
