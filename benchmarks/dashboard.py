@@ -24,8 +24,6 @@ from benchmarks.large_run import make_run
 from benchmarks.measure import WORK_DIR, machine
 from benchmarks.visitor import visit
 from core import runs
-from core.config import DEFAULT_CLASS_NAMES
-from core.label_issues import find_label_issues
 from core.reviews import UNSURE, Review, append_reviews
 from tests.server import COMMAND, Server, dashboard_server
 
@@ -303,14 +301,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _make_runs(n_photos: int) -> Path:
-    """A run with suspected labels and some reviews, and the run before it."""
+    """A run, the run before it, and some reviews."""
     runs_dir = WORK_DIR / f"{n_photos} photos"
     for seed, name in enumerate(("before", "now")):
         run = make_run(runs_dir / name, n_photos, seed)
-    if not (run / runs.LABEL_ISSUES_FILE).is_file():
-        n_classes = len(DEFAULT_CLASS_NAMES)
-        issues = find_label_issues(runs.read_predictions(run / runs.PREDICTIONS_FILE, n_classes), n_classes)
-        issues.to_csv(run / runs.LABEL_ISSUES_FILE, index=False)
     if not (runs_dir / runs.REVIEWS_FILE).is_file():
         samples = runs.read_samples(run / runs.SAMPLES_FILE).head(_N_REVIEWED)
         reviewed = zip(samples["sha256"], samples["image"], strict=True)

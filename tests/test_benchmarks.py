@@ -115,6 +115,7 @@ def test_a_run_of_any_size_can_be_made_and_read(tmp_path: Path, monkeypatch: pyt
     metrics = runs.read_metrics(run.path / runs.METRICS_FILE)
     assert len(samples) == 54, "4 of them test photos"
     assert metrics["n_images"] == (predictions["split"] == "val").sum()
+    assert len(runs.read_label_issues(run.path / runs.LABEL_ISSUES_FILE, 3)) == metrics["n_images"]
     assert runs.read_embeddings(run.path / runs.EMBEDDINGS_FILE, 54).shape == (54, 512)
     assert set(runs.read_projection(run.path / runs.PROJECTION_FILE)["image"]) == set(samples["image"])
     assert all((run.dataset_dir / image).is_file() for image in samples["image"])
