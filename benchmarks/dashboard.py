@@ -40,7 +40,7 @@ _TIMEOUT = 120_000
 _SETTLING = 150
 # Starts without a page's own files: the bare pages get the settings that ours has in its configuration.
 _BARE = "--server.address 127.0.0.1 --server.fileWatcherType none --browser.gatherUsageStats false"
-_IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
+IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
 _NOTE_ACTIONS = """() => {
   for (const kind of ['click', 'keydown']) addEventListener(kind, event => (window.acted = event.timeStamp), true);
 }"""
@@ -160,7 +160,7 @@ def measure_starts(runs_dirs: Sequence[Path], browser: Browser, n_starts: int) -
                 started = time.perf_counter()
                 page.goto(server.url, wait_until="commit")
                 page.wait_for_selector(awaited)
-                page.wait_for_selector(_IDLE)
+                page.wait_for_selector(IDLE)
                 complete[name].append(time.perf_counter() - started)
                 page.context.close()
                 has_tensorflow = server.has_tensorflow()
@@ -211,7 +211,7 @@ def _turned(page: Page, traffic: Traffic, is_turned: str, about: str | int | Non
 
 
 def _settle(page: Page) -> None:
-    page.wait_for_selector(_IDLE)
+    page.wait_for_selector(IDLE)
     page.wait_for_timeout(_SETTLING)
 
 
@@ -222,7 +222,7 @@ def measure_usual_turns(photos: Path, runs_dir: Path, browser: Browser, n_action
     with dashboard_server(runs_dir, command=command) as server:
         page, traffic = new_page(browser)
         page.goto(server.url)
-        page.wait_for_selector(_IDLE)
+        page.wait_for_selector(IDLE)
         page.evaluate(_NOTE_ACTIONS)
         turns = [_usual_turn(page, traffic, number) for number in range(2, n_actions + 2)]
         page.context.close()

@@ -8,14 +8,13 @@ import argparse
 import hashlib
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import tensorflow as tf
 
 from benchmarks.dataset import make_dataset
-from benchmarks.measure import WORK_DIR, machine, no_progress
+from benchmarks.measure import WORK_DIR, machine, no_progress, seconds_of
 from core.dataset import TRAINING_DIR
 from core.features import FrozenBase, Photo, Photos, batch_size_for
 from core.model import GAP, IMAGE, build_base, in_precision
@@ -41,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     _extract(frozen, photos)  # Warm-up, as the first bare pass was.
     ratios = []
     for number in range(1, options.rounds + 1):
-        bare_rate, rate = (options.photos / _seconds(run) for run in (bare, lambda: _extract(frozen, photos)))
+        bare_rate, rate = (options.photos / seconds_of(run) for run in (bare, lambda: _extract(frozen, photos)))
         ratios.append(rate / bare_rate)
         print(f"round {number}: bare {bare_rate:.2f} photos/s, extraction {rate:.2f} photos/s, ratio {ratios[-1]:.3f}")
     print(f"median ratio {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})")
@@ -84,12 +83,6 @@ def _bare_forward(frozen: FrozenBase, n_photos: int) -> Callable[[], None]:
 def _extract(frozen: FrozenBase, photos: Photos) -> None:
     with tempfile.TemporaryDirectory() as folder, frozen.open_cache(Path(folder), GAP) as cache:
         frozen.extract(photos, IMAGE, GAP, [photo.key for photo in photos.photos], cache, no_progress)
-
-
-def _seconds(run: Callable[[], None]) -> float:
-    started = time.monotonic()
-    run()
-    return time.monotonic() - started
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from PIL import Image
 
 from benchmarks import large_run, recipe
 from benchmarks.dataset import SIZE, make_dataset
-from benchmarks.measure import machine
+from benchmarks.measure import machine, mean_text
 from benchmarks.visitor import visit
 from core import runs
 from core.config import PROJECT_DIR
@@ -42,6 +42,12 @@ def test_the_machine_is_described() -> None:
     assert "cores" in machine() and "tensorflow" in machine()
 
 
+def test_a_mean_comes_with_students_interval() -> None:
+    assert mean_text([1.0, 2.0, 3.0]) == "2.000 (-0.484 to 4.484)", "4.303 times the standard error, 0.577"
+    assert mean_text([-0.5, -0.5], "+") == "-0.500 (-0.500 to -0.500)"
+    assert mean_text([0.5], "+") == "+0.500", "one value tells nothing of its spread"
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_benchmark_says_how_it_is_used(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
@@ -58,7 +64,10 @@ def test_every_benchmark_is_in_their_readme(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["accuracy", "first_answer", "label_issues", "near_duplicates", "recipe", "saved_model"]
 )
-def test_a_folder_that_is_not_there_is_one_line(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_is_not_there_is_one_line(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASKBOARD_CACHE", str(tmp_path))  # Some set it themselves; so it is put back.
     weights = ["--weights", "vgg16.weights.h5"] if name in ("accuracy", "label_issues", "recipe") else []
     with pytest.raises(SystemExit) as stopped:
         importlib.import_module(f"benchmarks.{name}").main([str(tmp_path / "nowhere"), *weights])
