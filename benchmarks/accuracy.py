@@ -8,6 +8,7 @@ share that pass and differ in split, initial weights, dropout and order.
 """
 
 import argparse
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,10 +17,9 @@ from typing import Any
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from benchmarks import usual_way
-from benchmarks.measure import machine
+from benchmarks.measure import machine, mean_text, one_line_errors
 from core.config import TrainConfig
 from core.dataset import list_photos
 from core.images import load_photo
@@ -31,6 +31,7 @@ from core.weights import find_weights
 N_EPOCHS = 20
 
 
+@one_line_errors()
 def main(argv: Sequence[str] | None = None) -> None:
     """Train both ways over the seeds and print the difference with its interval."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
@@ -41,16 +42,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
-        ours, tables = zip(*(_ours(options, seed, Path(folder)) for seed in range(options.seeds)), strict=True)
+        os.environ["MASKBOARD_CACHE"] = str(Path(folder, "cache"))
+        ours, tables = zip(*(_ours(options, seed, Path(folder, "runs")) for seed in range(options.seeds)), strict=True)
     usual = _usual(options, tables)
     print(f"{'seed':>4} {'usual way':>10} {'train.py':>10}   validation accuracy")
     for seed, pair in enumerate(zip(usual, ours, strict=True)):
         print(f"{seed:4} {pair[0]:10.3f} {pair[1]:10.3f}")
     differences = np.array(ours) - np.array(usual)
-    mean, error = differences.mean(), differences.std(ddof=1) / np.sqrt(len(differences))
-    reach = stats.t.ppf(0.975, len(differences) - 1) * error
-    print(f"mean {np.mean(usual):.3f} and {np.mean(ours):.3f}; difference {mean:+.3f} "
-          f"(95 % interval over seeds {mean - reach:+.3f} to {mean + reach:+.3f})")  # fmt: skip
+    print(f"mean {np.mean(usual):.3f} and {np.mean(ours):.3f}; difference {mean_text(differences, '+')}, 95 % interval "
+          "over seeds")  # fmt: skip
 
 
 def _ours(options: argparse.Namespace, seed: int, folder: Path) -> tuple[float, Any]:

@@ -24,8 +24,6 @@ from benchmarks.large_run import make_run
 from benchmarks.measure import WORK_DIR, machine
 from benchmarks.visitor import visit
 from core import runs
-from core.config import DEFAULT_CLASS_NAMES
-from core.label_issues import find_label_issues
 from core.reviews import UNSURE, Review, append_reviews
 from tests.server import COMMAND, Server, dashboard_server
 
@@ -42,7 +40,7 @@ _TIMEOUT = 120_000
 _SETTLING = 150
 # Starts without a page's own files: the bare pages get the settings that ours has in its configuration.
 _BARE = "--server.address 127.0.0.1 --server.fileWatcherType none --browser.gatherUsageStats false"
-_IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
+IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
 _NOTE_ACTIONS = """() => {
   for (const kind of ['click', 'keydown']) addEventListener(kind, event => (window.acted = event.timeStamp), true);
 }"""
@@ -162,7 +160,7 @@ def measure_starts(runs_dirs: Sequence[Path], browser: Browser, n_starts: int) -
                 started = time.perf_counter()
                 page.goto(server.url, wait_until="commit")
                 page.wait_for_selector(awaited)
-                page.wait_for_selector(_IDLE)
+                page.wait_for_selector(IDLE)
                 complete[name].append(time.perf_counter() - started)
                 page.context.close()
                 has_tensorflow = server.has_tensorflow()
@@ -213,7 +211,7 @@ def _turned(page: Page, traffic: Traffic, is_turned: str, about: str | int | Non
 
 
 def _settle(page: Page) -> None:
-    page.wait_for_selector(_IDLE)
+    page.wait_for_selector(IDLE)
     page.wait_for_timeout(_SETTLING)
 
 
@@ -224,7 +222,7 @@ def measure_usual_turns(photos: Path, runs_dir: Path, browser: Browser, n_action
     with dashboard_server(runs_dir, command=command) as server:
         page, traffic = new_page(browser)
         page.goto(server.url)
-        page.wait_for_selector(_IDLE)
+        page.wait_for_selector(IDLE)
         page.evaluate(_NOTE_ACTIONS)
         turns = [_usual_turn(page, traffic, number) for number in range(2, n_actions + 2)]
         page.context.close()
@@ -303,14 +301,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _make_runs(n_photos: int) -> Path:
-    """A run with suspected labels and some reviews, and the run before it."""
+    """A run, the run before it, and some reviews."""
     runs_dir = WORK_DIR / f"{n_photos} photos"
     for seed, name in enumerate(("before", "now")):
         run = make_run(runs_dir / name, n_photos, seed)
-    if not (run / runs.LABEL_ISSUES_FILE).is_file():
-        n_classes = len(DEFAULT_CLASS_NAMES)
-        issues = find_label_issues(runs.read_predictions(run / runs.PREDICTIONS_FILE, n_classes), n_classes)
-        issues.to_csv(run / runs.LABEL_ISSUES_FILE, index=False)
     if not (runs_dir / runs.REVIEWS_FILE).is_file():
         samples = runs.read_samples(run / runs.SAMPLES_FILE).head(_N_REVIEWED)
         reviewed = zip(samples["sha256"], samples["image"], strict=True)

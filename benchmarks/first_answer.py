@@ -13,15 +13,14 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Page
 
-from benchmarks.dashboard import new_page, open_browser, summary
-from benchmarks.measure import machine
+from benchmarks.dashboard import IDLE, new_page, open_browser, summary
+from benchmarks.measure import machine, one_line_errors
 from core.predict import find_photos, find_run
 from core.runs import TEST_PREDICTIONS_FILE, Run, read_test_predictions
 from tests.server import dashboard_server
 
-_IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
 
-
+@one_line_errors()
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.first_answer", description=__doc__)
@@ -72,7 +71,7 @@ def measure_next(page: Page, url: str, run: Run, n_actions: int) -> list[float]:
 
 
 def _choose(page: Page, image: str, is_why_asked: bool) -> float:
-    page.wait_for_selector(_IDLE)
+    page.wait_for_selector(IDLE)
     page.wait_for_timeout(300)
     started = time.perf_counter()
     page.evaluate(

@@ -15,8 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.dataset import make_dataset
-from benchmarks.measure import WORK_DIR, machine, train
-from core.config import PROJECT_DIR
+from benchmarks.measure import WORK_DIR, machine, train, train_command
 from core.runs import read_run
 
 OPTIONS = ("--weights", "random", "--image-size", "32", "--epochs", "12", "--augment", "1", "--fine-tune", "block5",
@@ -55,9 +54,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _kill(data: Path, cache: Path, run: Path, moment: float) -> str:
     """Train until the moment has come; returns the stage that it had come to."""
-    command = [sys.executable, PROJECT_DIR / "train.py", "--data", data, "--runs-dir", run.parent, "--name", run.name]
     process = subprocess.Popen(
-        list(map(str, (*command, *OPTIONS))),
+        train_command(data, run.parent, *OPTIONS, "--name", run.name),
         env={**os.environ, "MASKBOARD_CACHE": str(cache)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -18,9 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from benchmarks.measure import machine, run_process, train_command
+from benchmarks.measure import machine, mean_text, one_line_errors, run_process, train_command
 from core import runs
 from core.dataset import TRAINING_DIR, TRAINING_LABELS_FILE, check_photos, list_photos
 from core.runs import read_label_issues, read_predictions
@@ -29,6 +28,7 @@ ISSUES, OUT_OF_FOLD, FITTED = "list of label issues", "loss out of fold", "loss 
 _N_CLASSES = 3
 
 
+@one_line_errors()
 def main(argv: Sequence[str] | None = None) -> None:
     """Flip, train, rank and print the recall of each ranking."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.label_issues", description=__doc__)
@@ -48,12 +48,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     print(f"{'ranking':28} {f'the first {n_flipped}':>24} {'the first quarter':>24}")
     for ranking in found[0]:
-        cells = (_mean_text([each[ranking][place] for each in found]) for place in (0, 1))
+        cells = (mean_text([each[ranking][place] for each in found]) for place in (0, 1))
         print(f"{ranking:28} {' '.join(f'{cell:>24}' for cell in cells)}")
     print(f"{'by chance':28} {n_flipped / len(labels):24.3f} {len(labels) // 4 / len(labels):24.3f}")
     for other in (OUT_OF_FOLD, FITTED):
         gains = [[each[ISSUES][place] - each[other][place] for each in found] for place in (0, 1)]
-        print(f"{ISSUES} minus {other}: {', '.join(_mean_text(gain, '+') for gain in gains)}")
+        print(f"{ISSUES} minus {other}: {', '.join(mean_text(gain, '+') for gain in gains)}")
 
 
 def _copy(data: Path, root: Path) -> "pd.Series[int]":
@@ -118,15 +118,6 @@ def _recalls(
     texts = ", ".join(f"{name} {among:.3f} {quarter:.3f}" for name, (among, quarter) in found.items())
     print(f"seed {seed}: {n_suspected} suspected; {texts}", flush=True)
     return found
-
-
-def _mean_text(values: Sequence[float], sign: str = "") -> str:
-    """A mean over seeds with Student's 95 % interval."""
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return f"{mean:{sign}.3f}"
-    reach = float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
-    return f"{mean:{sign}.3f} ({mean - reach:{sign}.3f} to {mean + reach:{sign}.3f})"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Make a run of any size without training: python -m benchmarks.large_run DIR --photos 100000.
 
-The tables are those that training writes, with predictions drawn at random (four of five right, the surer the more
-often); the photos are the benchmarks' own, each under as many names as are needed.
+Written as training writes it, with predictions drawn at random (four of five right, the surer the more often); the
+photos are the benchmarks' own, each under as many names as are needed.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,10 +18,11 @@ from numpy.typing import NDArray
 
 from benchmarks.dataset import SIZE, make_dataset
 from benchmarks.measure import WORK_DIR
-from core import evaluation, runs
+from core import runs
 from core.config import DEFAULT_CLASS_NAMES
-from core.dataset import TRAINING_LABELS_FILE
-from core.projection import pca
+from core.dataset import TRAINING_LABELS_FILE, Dataset
+from core.results import Predicted, write_embeddings, write_results
+from core.runs import RunWriter
 
 _N_DIMENSIONS = 512
 _VALIDATION_FRACTION = 0.2
@@ -45,17 +47,14 @@ def make_run(directory: Path, n_photos: int, seed: int = 0) -> Path:
     labels = rng.integers(0, len(DEFAULT_CLASS_NAMES), n_photos + n_test)
     data = _link_photos(WORK_DIR / f"names-{n_photos}", labels[:n_photos].tolist(), n_test)
     probabilities = _draw_probabilities(np.random.default_rng([n_photos, seed]), labels)
-    samples = _samples(rng, n_photos, n_test, labels)
-    samples.to_csv(directory / runs.SAMPLES_FILE, index=False)
-    pd.DataFrame(columns=list(runs.PROBLEM_COLUMNS)).to_csv(directory / runs.PROBLEMS_FILE, index=False)
-    _write_predictions(directory, samples, labels, probabilities, rng)
-    embeddings = _draw_embeddings(rng, labels)
-    np.save(directory / runs.EMBEDDINGS_FILE, embeddings)
-    places = pd.DataFrame(pca(embeddings), columns=["x", "y"])
-    places.insert(0, "image", samples["image"])
-    places.to_csv(directory / runs.PROJECTION_FILE, index=False)
-    _write_history(directory)
-    _write_info(directory, data, seed)
+    dataset = Dataset(data, DEFAULT_CLASS_NAMES, _samples(rng, n_photos, n_test, labels), (), {}, ())
+    run = RunWriter(directory, _info(directory.name, data, seed))
+    run.write_table(runs.SAMPLES_FILE, dataset.samples)
+    run.write_table(runs.PROBLEMS_FILE, pd.DataFrame(columns=list(runs.PROBLEM_COLUMNS)))
+    write_results(run, dataset, _draw_sides(rng, dataset.samples["group"].head(n_photos)), Predicted(probabilities))
+    write_embeddings(run, dataset, _draw_embeddings(rng, labels))
+    run.write_table(runs.HISTORY_FILE, _history())
+    run.update()  # Last: `run.json` says that it is there.
     return directory
 
 
@@ -101,39 +100,15 @@ def _samples(rng: np.random.Generator, n_photos: int, n_test: int, labels: NDArr
     )  # fmt: skip
 
 
-def _write_predictions(
-    directory: Path,
-    samples: pd.DataFrame,
-    labels: NDArray[np.int64],
-    probabilities: NDArray[np.float32],
-    rng: np.random.Generator,
-) -> None:
-    is_training = (samples["folder"] == "training").to_numpy()
-    n = int(is_training.sum())
-    groups, group_of = np.unique(samples["group"].to_numpy()[:n], return_inverse=True)
-    splits = np.where((rng.random(len(groups)) < _VALIDATION_FRACTION)[group_of], "val", "train").tolist()
-    images = samples["image"].to_numpy()
-    table = evaluation.predictions_table(images[:n].tolist(), splits, labels[:n], probabilities[:n])
-    table.to_csv(directory / runs.PREDICTIONS_FILE, index=False)
-    tested = evaluation.probability_table(probabilities[n:])
-    tested.insert(0, "image", images[n:])
-    tested.to_csv(directory / runs.TEST_PREDICTIONS_FILE, index=False)
-    names = tested["image"].str.rsplit("/", n=1).str[-1]
-    submission = pd.DataFrame({"Id": names, "Category": tested["predicted_label"]})
-    submission.to_csv(directory / runs.SUBMISSION_FILE, index=False)
-    held_out = table[table["split"] == "val"]
-    matrix = evaluation.confusion_matrix(held_out["true_label"], held_out["predicted_label"], len(DEFAULT_CLASS_NAMES))
-    classes = list(DEFAULT_CLASS_NAMES)
-    named = pd.DataFrame(matrix, index=pd.Index(classes, name=runs.MATRIX_CORNER), columns=classes)
-    named.to_csv(directory / runs.CONFUSION_MATRIX_FILE)
-    held_out_groups = samples.set_index("image")["group"][held_out["image"]].tolist()
-    metrics = evaluation.summarise(held_out, DEFAULT_CLASS_NAMES, held_out_groups)
-    (directory / runs.METRICS_FILE).write_text(json.dumps(metrics), encoding="utf-8")
+def _draw_sides(rng: np.random.Generator, groups: "pd.Series[str]") -> NDArray[np.int64]:
+    """1 for the photos that are held out, whole groups, and 0 for the others."""
+    found, group_of = np.unique(groups.to_numpy(), return_inverse=True)
+    return (rng.random(len(found)) < _VALIDATION_FRACTION)[group_of].astype(np.int64)
 
 
-def _write_history(directory: Path) -> None:
+def _history() -> pd.DataFrame:
     epochs = np.arange(40)
-    history = pd.DataFrame(
+    return pd.DataFrame(
         {
             "stage": "head", "fold": -1, "epoch": epochs,
             "loss": 1.1 * 0.95**epochs, "accuracy": 1 - 0.6 * 0.95**epochs,
@@ -141,19 +116,16 @@ def _write_history(directory: Path) -> None:
             "learning_rate": 1e-3, "seconds": 0.5,
         }
     )  # fmt: skip
-    history.to_csv(directory / runs.HISTORY_FILE, index=False)
 
 
-def _write_info(directory: Path, data: Path, seed: int) -> None:
-    created = f"2026-01-02T03:{seed:02}:05.000+00:00"
-    info = {
-        "format_version": runs.FORMAT_VERSION, "name": directory.name, "state": runs.FINISHED,
-        "created": created, "updated": created,
-        "config": {"data": str(data), "name": directory.name, "resize": "squash", "seed": seed},
+def _info(name: str, data: Path, seed: int) -> dict[str, Any]:
+    return {
+        "format_version": runs.FORMAT_VERSION, "name": name, "state": runs.FINISHED,
+        "created": f"2026-01-02T03:{seed:02}:05.000+00:00",
+        "config": {"data": str(data), "name": name, "resize": "squash", "seed": seed},
         "class_names": list(DEFAULT_CLASS_NAMES), "notices": ["Predictions of this run are drawn at random."],
         "stage_seconds": {},
     }  # fmt: skip
-    (directory / runs.RUN_FILE).write_text(json.dumps(info), encoding="utf-8")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -9,7 +9,6 @@ round, so that a machine that slows down slows all of them.
 import argparse
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,22 +18,21 @@ import tensorflow as tf
 
 from benchmarks.dataset import SIZE as PHOTO_SIZE
 from benchmarks.dataset import make_dataset
-from benchmarks.measure import WORK_DIR, machine
+from benchmarks.measure import WORK_DIR, machine, seconds_of
 from core.cache import Features
 from core.explain import Explainer, heat_on_photo, overlay_png
-from core.model import GAP, IMAGE, build_base, build_head, cut, join, load_model
+from core.model import IMAGE, LAYER_OF_HEAD, build_base, build_head, cut, join, load_model
 from core.predict import Classifier
 from core.weights import find_weights
 
 IMAGE_SIZE, CLASS_NAMES = 224, ("nobody", "everybody", "somebody")
-_LAYER_OF_HEAD = {"gap": GAP, "flatten": "block5_pool"}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure and print the times and their ratios."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.live_prediction", description=__doc__)
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--head", choices=sorted(_LAYER_OF_HEAD), default="gap")
+    parser.add_argument("--head", choices=sorted(LAYER_OF_HEAD), default="gap")
     options = parser.parse_args(argv)
     photo = (make_dataset(WORK_DIR / "photos-1", 1) / "training" / "10000.jpg").read_bytes()
     classifier = _classifier(options.head)
@@ -51,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         task()  # Warm-up.
     print(machine())
     print(f"head {options.head}, {options.rounds} rounds, batches of one photo of {IMAGE_SIZE} pixels")
-    rounds = [[_seconds(task) for task in (bare, *tasks.values())] for _ in range(options.rounds)]
+    rounds = [[seconds_of(task) for task in (bare, *tasks.values())] for _ in range(options.rounds)]
     bare_seconds, *others = zip(*rounds, strict=True)
     print(f"{'bare forward pass':18} {1000 * statistics.median(bare_seconds):7.1f} ms")
     for name, seconds in zip(tasks, others, strict=True):
@@ -63,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _classifier(head_name: str) -> Classifier:
     """As a run saves it, with weights that nobody learnt."""
     keras.utils.set_random_seed(0)
-    part = cut(build_base(find_weights("random"), IMAGE_SIZE), IMAGE, _LAYER_OF_HEAD[head_name])
+    part = cut(build_base(find_weights("random"), IMAGE_SIZE), IMAGE, LAYER_OF_HEAD[head_name])
     features = np.random.default_rng(0).random((16, *part.output_shape[1:]), dtype=np.float32)
     model = join(part, build_head(Features.of(features), 256, 0.5, len(CLASS_NAMES)))
     with tempfile.TemporaryDirectory() as folder:
@@ -76,12 +74,6 @@ def _bare_forward(classifier: Classifier, photo: bytes) -> Callable[[], object]:
     forward = tf.function(lambda batch: classifier.model(batch, training=False))
     batch = tf.constant(classifier.load(photo)[None].astype(np.float32))
     return lambda: forward(batch).numpy()
-
-
-def _seconds(task: Callable[[], object]) -> float:
-    started = time.monotonic()
-    task()
-    return time.monotonic() - started
 
 
 if __name__ == "__main__":

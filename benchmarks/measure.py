@@ -1,4 +1,4 @@
-"""What the benchmarks share: running `train.py` in a process of its own, and saying on what machine."""
+"""What the benchmarks share: running `train.py` in a process of its own, saying on what machine and what went wrong."""
 
 import contextlib
 import os
@@ -12,10 +12,24 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+from scipy import stats
+
 from core.config import PROJECT_DIR
+from core.errors import UserError
 from core.precision import choose_precision, read_cpu_flags
 
 WORK_DIR = Path(tempfile.gettempdir()) / "maskboard-benchmarks"
+
+
+@contextlib.contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Around a `main`: what the user can mend is a line on stderr and exit code 2, as with `train.py`."""
+    try:
+        yield
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,27 @@ def train_command(data: Path, runs_dir: Path, *options: str | int | float | Path
     """The command that trains on a dataset."""
     command = [sys.executable, PROJECT_DIR / "train.py", "--data", data, "--runs-dir", runs_dir]
     return [*map(str, command), *map(str, options)]
+
+
+def seconds_of(task: Callable[[], object]) -> float:
+    """What a task takes on the clock."""
+    started = time.monotonic()
+    task()
+    return time.monotonic() - started
+
+
+def mean_text(values: Sequence[float], sign: str = "") -> str:
+    """A mean, and Student's 95 % interval where there are several values.
+
+    Args:
+        values: Independent ones, for example one a seed.
+        sign: `+` for differences.
+    """
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return f"{mean:{sign}.3f}"
+    reach = float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    return f"{mean:{sign}.3f} ({mean - reach:{sign}.3f} to {mean + reach:{sign}.3f})"
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ photos, training from the cache, predicting. (Extraction goes batch by batch; be
 """
 
 import argparse
-import hashlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -16,11 +15,8 @@ import keras
 import numpy as np
 from PIL import Image
 
+from benchmarks.extraction import frozen_base, hashed_photos
 from benchmarks.measure import WORK_DIR, machine, train
-from core.cache import photo_key
-from core.features import FrozenBase, batch_size_for
-from core.model import build_base
-from core.weights import find_weights
 
 # Name, image size, layers that are kept, options. Block 5 is trained at a size at which 20,000 photos take minutes.
 SETTINGS = (
@@ -69,9 +65,8 @@ def _small_photos(n_photos: int) -> Path:
 
 def _fill(cache: Path, data: Path, image_size: int, layers: Sequence[str]) -> None:
     keras.utils.set_random_seed(0)  # As train.py does by default, so that the random weights are the same.
-    frozen = FrozenBase(build_base(find_weights("random"), image_size), "squash", batch_size_for(image_size, 4, 0))
-    paths = sorted((data / "training").iterdir())
-    keys = [photo_key(hashlib.sha256(path.read_bytes()).hexdigest()) for path in paths]
+    frozen = frozen_base(image_size, "float32")
+    keys = [photo.key for photo in hashed_photos(data, image_size).photos]
     random = np.random.default_rng(0)
     for layer in layers:
         with frozen.open_cache(cache, layer) as space:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
+from benchmarks.measure import one_line_errors
 from core.dataset import list_photos
 from core.groups import MAX_COLOUR_DIFFERENCE, colour_differences, hash_distances, perceptual_hash, place_colours
 from core.images import open_photo
@@ -99,6 +100,7 @@ COPIES: Mapping[str, Change] = {
 }
 
 
+@one_line_errors()
 def main(argv: Sequence[str] | None = None) -> None:
     """Make the copies, compare, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.near_duplicates", description=__doc__)

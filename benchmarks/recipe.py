@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.measure import machine, run_process, train_command
+from benchmarks.measure import machine, one_line_errors, run_process, train_command
 from core import runs
 from core.comparison import compare, paired_figures, with_groups
 from core.dataset import TRAINING_DIR, TRAINING_LABELS_FILE, check_photos, list_photos
@@ -94,6 +94,7 @@ class Scored:
         return float(np.mean([table["loss"].mean() for table in self.predictions]))
 
 
+@one_line_errors()
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, score and print a row a recipe."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.recipe", description=__doc__)
@@ -101,26 +102,41 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--weights", required=True, type=Path)
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--recipes", help="only these, separated by semicolons")
+    parser.add_argument("--recipes", type=recipe_names, metavar="NAMES", help="only these, separated by semicolons")
     parser.add_argument(
-        "--confirm", help="names of recipes to be confirmed on the other half; the best one if not given"
+        "--confirm",
+        type=recipe_names,
+        metavar="NAMES",
+        help="recipes to be confirmed on the other half, separated by semicolons; the best one if not given",
     )
     options = parser.parse_args(argv)
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
         choosing, confirming = _halves(options.data, Path(folder))
-        names = options.recipes.split(";") if options.recipes else list(RECIPES)
+        names = options.recipes or list(RECIPES)
         print(f"chosen on {_n_photos(choosing)} photos, {options.folds} folds, {options.seeds} seeds")
         scored = {name: _score(name, choosing, Path(folder), options) for name in names}
         if not options.recipes:
             _score_flip(choosing, Path(folder), options)
         best = max(scored, key=lambda name: float(np.mean(scored[name].accuracies)))
         print(f"best: {best}\nconfirmed on {_n_photos(confirming)} other photos, against {USUAL}")
-        asked = options.confirm.split(";") if options.confirm else [best]
+        asked = options.confirm or [best]
         again = {name: _score(name, confirming, Path(folder), options) for name in dict.fromkeys([USUAL, *asked])}
         groups = check_photos(list_photos(confirming)).samples
         for name in asked:
             _print_difference(f"{name} against {USUAL}", again[USUAL].predictions, again[name].predictions, groups)
+
+
+def recipe_names(text: str) -> list[str]:
+    """Names of recipes that are separated by semicolons.
+
+    Raises:
+        argparse.ArgumentTypeError: If there is no such recipe.
+    """
+    names = text.split(";")
+    if unknown := [name for name in names if name not in RECIPES]:
+        raise argparse.ArgumentTypeError(f"expected some of {'; '.join(RECIPES)}; found {'; '.join(unknown)}")
+    return names
 
 
 def _halves(data: Path, folder: Path) -> tuple[Path, Path]:

@@ -1,7 +1,7 @@
 """Does a run's saved model say what its predictions say? python -m benchmarks.saved_model RUN.
 
-Every labelled photo goes through `model.keras`, in float32 as it was saved; for runs in another precision this tells
-what that cost. The dataset must lie where it was.
+Every photo goes through `model.keras`, in float32 as it was saved; for runs in another precision this tells what that
+cost. The dataset must lie where it was.
 """
 
 import argparse
@@ -11,23 +11,26 @@ from pathlib import Path
 
 import numpy as np
 
-from core import runs
+from benchmarks.measure import one_line_errors
+from core.checks import Evidence, what_the_network_said
+from core.evaluation import probability_columns
 from core.predict import load_classifier, predict_photos
-from core.runs import read_predictions, read_run
+from core.runs import read_run
 
 
+@one_line_errors()
 def main(argv: Sequence[str] | None = None) -> None:
     """Compare and print the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.saved_model", description=__doc__)
     parser.add_argument("run", type=Path)
     run = read_run(parser.parse_args(argv).run)
-    expected = read_predictions(run.path / runs.PREDICTIONS_FILE, len(run.class_names))
+    expected = what_the_network_said(Evidence(run))
     uncalibrated = replace(load_classifier(run), temperature=1.0)
     found, faults = predict_photos(uncalibrated, [run.dataset_dir / image for image in expected["image"]])
     assert not faults, f"unreadable: {', '.join(map(str, faults))}"
-    columns = [f"prob_{label}" for label in range(len(run.class_names))]
-    differences = np.abs(found[columns].to_numpy() - expected[columns].to_numpy()).max(axis=1)
-    same = (found["predicted_label"].to_numpy() == expected["predicted_label"].to_numpy()).mean()
+    was, now = (table[probability_columns(len(run.class_names))].to_numpy() for table in (expected, found))
+    differences = np.abs(now - was).max(axis=1)
+    same = (now.argmax(axis=1) == was.argmax(axis=1)).mean()
     print(
         f"{run.name}, trained in {run.info['precision']['name']}, {len(expected)} photos: same class {same:.2%}, "
         f"probabilities within 0.02 for {(differences < 0.02).mean():.2%}, "

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.dataset import make_dataset
 from benchmarks.measure import WORK_DIR, machine, run_process, train
+from core.precision import AUTO, PRECISIONS
 
 N_EPOCHS = 20
 # That of the usual way.
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--photos", type=int, default=5614)
     parser.add_argument("--data", type=Path, help="a dataset in the challenge's layout instead of a drawn one")
     parser.add_argument("--weights", default="random", help="file of VGG16's weights")
-    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--precision", default=AUTO, choices=(AUTO, *PRECISIONS))
     options = parser.parse_args(argv)
     data = (options.data or make_dataset(WORK_DIR / f"photos-{options.photos}", options.photos)).resolve()
     weights = options.weights if options.weights == "random" else str(Path(options.weights).resolve())

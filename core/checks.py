@@ -552,7 +552,7 @@ def check_model(evidence: Evidence, n_photos: int) -> Outcome:
     """The saved network, asked about photos evenly spread over all, gives the probabilities that the tables hold."""
     if reason := evidence.where_dataset_is_not:
         return skipped(reason)
-    table = _what_the_network_said(evidence)
+    table = what_the_network_said(evidence)
     rows = np.unique(np.linspace(0, len(table) - 1, min(n_photos, len(table)), dtype=int))
     contents = _unchanged(evidence, table["image"].iloc[rows])
     if not contents:
@@ -570,8 +570,12 @@ def check_model(evidence: Evidence, n_photos: int) -> Outcome:
     return _judged(_some_of(f"probabilities differ by more than {most:g}", others), fine)
 
 
-def _what_the_network_said(evidence: Evidence) -> pd.DataFrame:
-    """Probabilities of the saved network by `image`: after folds those of the last one, trained on all photos."""
+def what_the_network_said(evidence: Evidence) -> pd.DataFrame:
+    """Probabilities of the saved network by `image`: after folds those of the last one, trained on all photos.
+
+    Raises:
+        RunError: If a table that holds them is missing or malformed.
+    """
     columns = ["image", *evaluation.probability_columns(evidence.n_classes)]
     labelled = evidence.predictions
     if evidence.has_folds:

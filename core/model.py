@@ -30,6 +30,8 @@ _STATISTICS_BATCH_SIZE = 256
 IMAGE = "image"
 GAP = "gap"
 CUTS = ("block3_pool", "block4_pool", "block5_pool", GAP)
+# What a head of that name, as in `--head`, sees.
+LAYER_OF_HEAD = {"gap": GAP, "flatten": "block5_pool"}
 # Another network; not HDF5, or damaged; HDF5 of something else; not a .keras file, or damaged.
 _LOADING_ERRORS = (ValueError, OSError, RuntimeError, KeyError, TypeError, zipfile.BadZipFile)
 

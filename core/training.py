@@ -44,7 +44,7 @@ from core.features import FrozenBase, Photo, Photos, batch_size_for
 from core.fitting import Examples, History, Schedule, fit, predict, predict_and_embed, refit
 from core.images import Resize
 from core.inputs import Inputs
-from core.model import GAP, IMAGE, build_base, build_head, cut, in_precision, join, unfreeze
+from core.model import IMAGE, LAYER_OF_HEAD, build_base, build_head, cut, in_precision, join, unfreeze
 from core.precision import Precision, choose_precision, read_cpu_flags
 from core.report import Report
 from core.results import Predicted, report_result, score_naive_split, write_embeddings, write_results
@@ -63,7 +63,6 @@ tf.get_logger().setLevel("ERROR")
 
 # The layer below the tuned ones: what they are trained on.
 _BELOW = {"block5": "block4_pool", "block4": "block3_pool", "all": IMAGE}
-_LAYER_OF_HEAD = {"gap": GAP, "flatten": "block5_pool"}
 # So many photos tell in seconds how far the saved model is from the predictions.
 _N_COMPARED = 64
 _RANDOM_WEIGHTS_SEED = 0
@@ -228,7 +227,7 @@ def _train_into(job: _Job, listing: Listing, base: keras.Model, precision: Preci
             held_out, networks = _fit_parts(fitter, parts)
             fitted = fitter.refit(networks) if config.folds else networks[-1]
             base.set_weights(frozen.base.get_weights())
-            model = join(cut(base, IMAGE, _LAYER_OF_HEAD[config.head]), fitted.head)  # In float32, as learnt.
+            model = join(cut(base, IMAGE, LAYER_OF_HEAD[config.head]), fitted.head)  # In float32, as learnt.
             run.write_file(runs.MODEL_FILE, model.save)
             probabilities = _predict(job, dataset, fitted)
             naive = _score_naive_split(fitter, naive_parts, _groups(dataset)) if config.naive_split else None
@@ -458,7 +457,7 @@ def _seen(job: _Job, frozen: FrozenBase, cache: Path, photos: Photos) -> Iterato
             space = spaces.enter_context(frozen.open_cache(cache, layer))
             return frozen.extract(inputs, source, layer, keys, space, progress)
 
-        of_head = _LAYER_OF_HEAD[job.config.head]
+        of_head = LAYER_OF_HEAD[job.config.head]
         below = _BELOW.get(job.config.fine_tune)
         if below is None:
             yield _Seen(extract(photos, IMAGE, of_head), None)
@@ -562,7 +561,7 @@ class _Fitter:
         """The head behind the blocks that are tuned with it, which have their first weights again."""
         config = self.job.config
         self.frozen.base.set_weights(self.pristine)
-        tuned = cut(self.frozen.base, _BELOW[config.fine_tune], _LAYER_OF_HEAD[config.head])
+        tuned = cut(self.frozen.base, _BELOW[config.fine_tune], LAYER_OF_HEAD[config.head])
         unfreeze(tuned)
         return _Fitted(join(tuned, head), tuned.output, head, inputs)
 

@@ -2,14 +2,15 @@
 
 import importlib
 import json
+import re
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from benchmarks import large_run
+from benchmarks import large_run, recipe
 from benchmarks.dataset import SIZE, make_dataset
-from benchmarks.measure import machine
+from benchmarks.measure import machine, mean_text
 from benchmarks.visitor import visit
 from core import runs
 from core.config import PROJECT_DIR
@@ -41,6 +42,12 @@ def test_the_machine_is_described() -> None:
     assert "cores" in machine() and "tensorflow" in machine()
 
 
+def test_a_mean_comes_with_students_interval() -> None:
+    assert mean_text([1.0, 2.0, 3.0]) == "2.000 (-0.484 to 4.484)", "4.303 times the standard error, 0.577"
+    assert mean_text([-0.5, -0.5], "+") == "-0.500 (-0.500 to -0.500)"
+    assert mean_text([0.5], "+") == "+0.500", "one value tells nothing of its spread"
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_benchmark_says_how_it_is_used(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
@@ -52,6 +59,39 @@ def test_every_benchmark_says_how_it_is_used(name: str, capsys: pytest.CaptureFi
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_benchmark_is_in_their_readme(name: str) -> None:
     assert f"python -m benchmarks.{name}" in (PROJECT_DIR / "benchmarks" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "name", ["accuracy", "first_answer", "label_issues", "near_duplicates", "recipe", "saved_model"]
+)
+def test_a_folder_that_is_not_there_is_one_line(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASKBOARD_CACHE", str(tmp_path))  # Some set it themselves; so it is put back.
+    weights = ["--weights", "vgg16.weights.h5"] if name in ("accuracy", "label_issues", "recipe") else []
+    with pytest.raises(SystemExit) as stopped:
+        importlib.import_module(f"benchmarks.{name}").main([str(tmp_path / "nowhere"), *weights])
+    assert stopped.value.code == 2
+    assert re.fullmatch("[^\n]*xpected[^\n]*\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("option", ["--recipes", "--confirm"])
+def test_recipes_are_known_before_anything_is_trained(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        recipe.main([str(tmp_path), "--weights", "vgg16.weights.h5", option, "gap 256;gap256"])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.endswith("found gap256\n")
+    assert recipe.recipe_names("gap 256;128 pixels") == ["gap 256", "128 pixels"]
+
+
+@pytest.mark.parametrize("name", ["extraction", "fine_tuning", "speed"])
+def test_a_precision_that_there_is_not_is_not_taken_for_another(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        importlib.import_module(f"benchmarks.{name}").main(["--precision", "bf16"])
+    assert stopped.value.code == 2
+    assert "invalid choice: 'bf16'" in capsys.readouterr().err
 
 
 def test_a_visitor_without_a_screen_is_answered(runs_dir: Path, tmp_path: Path) -> None:
@@ -84,6 +124,7 @@ def test_a_run_of_any_size_can_be_made_and_read(tmp_path: Path, monkeypatch: pyt
     metrics = runs.read_metrics(run.path / runs.METRICS_FILE)
     assert len(samples) == 54, "4 of them test photos"
     assert metrics["n_images"] == (predictions["split"] == "val").sum()
+    assert len(runs.read_label_issues(run.path / runs.LABEL_ISSUES_FILE, 3)) == metrics["n_images"]
     assert runs.read_embeddings(run.path / runs.EMBEDDINGS_FILE, 54).shape == (54, 512)
     assert set(runs.read_projection(run.path / runs.PROJECTION_FILE)["image"]) == set(samples["image"])
     assert all((run.dataset_dir / image).is_file() for image in samples["image"])
