@@ -9,10 +9,12 @@ import argparse
 import dataclasses
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from core.command import run_command
-from core.config import TrainConfig, config_from_options, default_of, flag
+from core.config import TrainConfig, config_from_json, config_from_options, default_of, default_runs_dir, flag
+from core.errors import UserError
 from core.quiet import native_stderr_hidden
 
 
@@ -29,6 +31,11 @@ def build_parser() -> argparse.ArgumentParser:
         group.add_argument(
             flag(option.name), default=argparse.SUPPRESS, help=help_text + _default_text(option), **extras
         )
+    groups["Run"].add_argument(
+        "--resume", metavar="NAME", default=argparse.SUPPRESS,
+        help="go on with a run that was killed, interrupted or failed, as it was configured; takes no other option but "
+        "--runs-dir and --quiet",
+    )  # fmt: skip
     return parser
 
 
@@ -51,7 +58,7 @@ def _train(options: dict[str, Any]) -> int:
     from core.reviews import read_reviews
     from core.weights import find_weights
 
-    config = config_from_options(options)
+    config, unfinished = _unfinished(options) if "resume" in options else (config_from_options(options), None)
     report = Report(config.quiet)
     if config.demo:
         ensure_demo_dataset(config.data, report)
@@ -62,8 +69,19 @@ def _train(options: dict[str, Any]) -> int:
         weights = find_weights(config.weights)
         from core.training import train  # Brings TensorFlow, which takes seconds.
 
-    train(config, listing, weights, report)
+    train(config, listing, weights, report, unfinished)
     return 0
+
+
+def _unfinished(options: dict[str, Any]) -> tuple[TrainConfig, Path]:
+    """The configuration of the run that is to be gone on with, and its folder."""
+    from core.runs import find_run, require_unfinished
+
+    if others := sorted(set(options) - {"resume", "runs_dir", "quiet"}):
+        raise UserError(f"Expected only --runs-dir and --quiet beside --resume; found {flag(others[0])}.")
+    run = find_run(options["resume"], options.get("runs_dir") or default_runs_dir())
+    require_unfinished(run)
+    return dataclasses.replace(config_from_json(run.info["config"]), quiet=options.get("quiet", False)), run.path
 
 
 if __name__ == "__main__":

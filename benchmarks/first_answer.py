@@ -15,8 +15,8 @@ from playwright.sync_api import Page
 
 from benchmarks.dashboard import IDLE, new_page, open_browser, summary
 from benchmarks.measure import machine, one_line_errors
-from core.predict import find_photos, find_run
-from core.runs import TEST_PREDICTIONS_FILE, Run, read_test_predictions
+from core.predict import find_photos
+from core.runs import TEST_PREDICTIONS_FILE, Run, find_run, read_test_predictions
 from tests.server import dashboard_server
 
 

@@ -34,6 +34,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     DEFAULT_PRESET: {},
     "best": {"augment": 4},
 }
+# Weights that are no file.
+WEIGHTS_BY_NAME = ("imagenet", "random")
 # Beyond this a number is a slip of the keyboard.
 _MOST = 1_000_000
 
@@ -200,6 +202,8 @@ class TrainConfig:
     def to_json(self) -> dict[str, Any]:
         """The options as JSON values; paths absolute."""
         values = dataclasses.asdict(self)
+        if self.weights not in WEIGHTS_BY_NAME:
+            values["weights"] = Path(self.weights)
         return {name: str(value.resolve()) if isinstance(value, Path) else value for name, value in values.items()}
 
 
@@ -271,6 +275,25 @@ def config_from_options(given: dict[str, Any]) -> TrainConfig:
     """
     preset = PRESETS.get(given.get("preset", DEFAULT_PRESET), {})
     return TrainConfig(**{**preset, **(DEMO_OPTIONS if given.get("demo") else {}), **given})
+
+
+def config_from_json(values: Mapping[str, Any]) -> TrainConfig:
+    """The options of a run, from what `TrainConfig.to_json` gave; options that came later have their defaults.
+
+    Raises:
+        UserError: If a value is outside its range, or an option unknown.
+    """
+    options = {option.name: option for option in dataclasses.fields(TrainConfig)}
+    if unknown := sorted(set(values) - set(options)):
+        raise UserError(f"Expected the options of a training; found {', '.join(map(repr, unknown))}.")
+    given = dict(values)
+    for name, value in values.items():
+        kind = options[name].metadata["argparse"].get("type")
+        if value is not None and kind in (Path, float):
+            given[name] = kind(value)
+    names = given.get("class_names")
+    given["class_names"] = names if names is None else tuple(names)
+    return TrainConfig(**given)
 
 
 def command_line(values: Mapping[str, Any]) -> str:

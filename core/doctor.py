@@ -16,9 +16,8 @@ from core.checks import FAILED, STATES, Evidence, Outcome, State
 from core.command import run_command
 from core.config import default_runs_dir
 from core.errors import UserError
-from core.predict import find_run
 from core.quiet import native_stderr_hidden
-from core.runs import Run
+from core.runs import Run, find_run
 
 N_PREDICTED = 64
 

@@ -133,18 +133,6 @@ def load_classifier(run: runs.Run) -> Classifier:
     return Classifier(model, run.class_names, int(model.input_shape[1]), resize, float(metrics.get("temperature", 1.0)))
 
 
-def find_run(name_or_path: str, runs_dir: Path) -> runs.Run:
-    """A run by its folder, or by its name among the runs.
-
-    Raises:
-        UserError: If there is no such run or it cannot be read.
-    """
-    for path in (Path(name_or_path), runs_dir / name_or_path):
-        if path.is_dir():
-            return runs.read_run(path)
-    raise UserError(f"Expected RUN to be a run folder or the name of a run in {runs_dir}; found no {name_or_path}.")
-
-
 def find_photos(paths: Iterable[Path]) -> list[Path]:
     """The photos among files and, one level deep, in folders, in the order given; folders sorted by name.
 
@@ -239,7 +227,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _predict(options: argparse.Namespace) -> int:
     if not 0 <= options.sure <= 100:
         raise UserError(f"Expected --sure to be 0 to 100 per cent; found {options.sure:g}.")
-    run = find_run(options.run, options.runs_dir or default_runs_dir())
+    run = runs.find_run(options.run, options.runs_dir or default_runs_dir())
     photos = find_photos(options.photos)
     with native_stderr_hidden():
         classifier = load_classifier(run)

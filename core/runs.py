@@ -9,9 +9,10 @@ import contextlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -21,6 +22,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from core.config import PROJECT_DIR, TrainConfig
@@ -45,6 +47,10 @@ MODEL_FILE = "model.keras"
 FITTED_PREDICTIONS_FILE = "fitted_predictions.csv"
 LABEL_ISSUES_FILE = "label_issues.csv"
 TENSORBOARD_DIR = "tensorboard"
+# What a training that is killed may leave behind.
+TEMPORARY_FEATURES = ".features-"
+_UNFINISHED = ".unfinished-"
+_TAKING_OVER_FILE = ".taking-over"
 # Beside the run folders, not in one of them: reviews outlive runs.
 REVIEWS_FILE = "reviews.jsonl"
 
@@ -137,19 +143,7 @@ class RunWriter:
         Raises:
             UserError: If the name is taken or the folder cannot be made.
         """
-        info = {
-            "format_version": FORMAT_VERSION,
-            "state": RUNNING,
-            "created": _now(),
-            **this_process(),
-            "config": config.to_json(),
-            "python": platform.python_version(),
-            "packages": _package_versions(),
-            "git_commit": _git_commit(),
-            "stage_seconds": {},
-            "progress": None,
-            "notices": [],
-        }
+        info = {"format_version": FORMAT_VERSION, "created": _now(), "config": config.to_json(), **_beginning()}
         path = _make_folder(config.runs_dir, config.name)
         writer = cls(path, info)
         try:
@@ -158,6 +152,29 @@ class RunWriter:
             path.rmdir()
             raise
         return writer
+
+    @classmethod
+    def resume(cls, path: Path) -> "RunWriter":
+        """Go on in the folder of a training that did not come to its end; what it left is written over.
+
+        Raises:
+            UserError: If the training has come to its end, or if it still goes on.
+        """
+        with FileLock(path / _TAKING_OVER_FILE):  # Of two who take over at once the second finds it running.
+            run = read_run(path)
+            require_unfinished(run)
+            writer = cls(path, {key: value for key, value in run.info.items() if key != "error"})
+            writer.update(**_beginning(), resumed=int(run.info.get("resumed", 0)) + 1)
+        for leftover in (*path.glob(f"{TEMPORARY_FEATURES}*"), path / TENSORBOARD_DIR):
+            shutil.rmtree(leftover, ignore_errors=True)
+        for leftover in path.glob(f"{_UNFINISHED}*"):
+            leftover.unlink(missing_ok=True)
+        return writer
+
+    @property
+    def info(self) -> Mapping[str, Any]:
+        """What `run.json` says."""
+        return self._info
 
     def update(self, **fields: Any) -> None:
         """Add fields to `run.json`."""
@@ -212,7 +229,7 @@ class RunWriter:
 
     def _replace(self, name: str, save: Callable[[Path], object]) -> None:
         target = self.path / name
-        unfinished = target.with_name(f".unfinished-{os.getpid()}-{name}")
+        unfinished = target.with_name(f"{_UNFINISHED}{os.getpid()}-{name}")
         try:
             save(unfinished)
             unfinished.replace(target)
@@ -231,6 +248,20 @@ class RunWriter:
             self.update(state=INTERRUPTED)
         else:
             self.update(state=FAILED, error=str(error) if issubclass(kind, UserError) else f"{kind.__name__}: {error}")
+
+
+def _beginning() -> dict[str, Any]:
+    """What `run.json` says of a process that begins to train."""
+    return {
+        "state": RUNNING,
+        **this_process(),
+        "python": platform.python_version(),
+        "packages": _package_versions(),
+        "git_commit": _git_commit(),
+        "stage_seconds": {},
+        "progress": None,
+        "notices": [],
+    }
 
 
 def _make_folder(runs_dir: Path, name: str | None) -> Path:
@@ -331,6 +362,30 @@ class BrokenRun:
 
     name: str
     reason: str
+
+
+def find_run(name_or_path: str, runs_dir: Path) -> Run:
+    """A run by its folder, or by its name among the runs.
+
+    Raises:
+        UserError: If there is no such run or it cannot be read.
+    """
+    for path in (Path(name_or_path), runs_dir / name_or_path):
+        if path.is_dir():
+            return read_run(path)
+    raise UserError(f"Expected RUN to be a run folder or the name of a run in {runs_dir}; found no {name_or_path}.")
+
+
+def require_unfinished(run: Run) -> None:
+    """Only a training that has stopped before its end can be gone on with.
+
+    Raises:
+        UserError: If it has come to its end, or if it still goes on.
+    """
+    if run.state == FINISHED:
+        raise UserError(f"Expected a run that did not come to its end; {run.name} is finished. Train a new one.")
+    if run.state == RUNNING:
+        raise UserError(f"Expected a run that has stopped; {run.name} is still training.")
 
 
 def list_runs(runs_dir: Path, read: Callable[[Path], Run] | None = None) -> tuple[list[Run], list[BrokenRun]]:

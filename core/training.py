@@ -56,6 +56,7 @@ from core.weights import Weights
 RANDOM_WEIGHTS_NOTICE = (
     "VGG16's weights were random, not learnt from photos: expect much lower figures than with real ones."
 )
+CHANGED_DATASET_NOTICE = "The dataset was changed between the beginning of this training and its resumption."
 DEMO_NOTICE = "Trained on drawn demo pictures: its figures say nothing about real photos."
 
 # Its warnings are about loops over networks, of which folds need one.
@@ -176,7 +177,9 @@ class _Fitted:
     best: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def train(config: TrainConfig, listing: Listing, weights: Weights, report: Report) -> Path:
+def train(
+    config: TrainConfig, listing: Listing, weights: Weights, report: Report, unfinished: Path | None = None
+) -> Path:
     """Train as configured and leave a run folder.
 
     Args:
@@ -184,6 +187,7 @@ def train(config: TrainConfig, listing: Listing, weights: Weights, report: Repor
         listing: The dataset that `config` names.
         weights: Those that `config` names.
         report: Where to say how it goes.
+        unfinished: Folder of the run with this `config` that is to be gone on with, where it is not a new one.
 
     Returns:
         The run folder.
@@ -195,7 +199,7 @@ def train(config: TrainConfig, listing: Listing, weights: Weights, report: Repor
     keras.utils.set_random_seed(_RANDOM_WEIGHTS_SEED)
     tf.config.experimental.enable_op_determinism()
     base = build_base(weights, config.image_size)
-    with RunWriter.create(config) as run:
+    with RunWriter.resume(unfinished) if unfinished else RunWriter.create(config) as run:
         report.say(f"Run folder: {run.path}", always=True)
         job = _Job(config, run, report)
         precision = _record_setting(job, listing, weights)
@@ -270,7 +274,7 @@ def _record_setting(job: _Job, listing: Listing, weights: Weights) -> Precision:
 def _cache_folder(job: _Job) -> Iterator[Path]:
     """The cache, or, without one, a folder that is gone afterwards."""
     if job.config.no_cache:
-        with tempfile.TemporaryDirectory(prefix=".features-", dir=job.run.path) as folder:
+        with tempfile.TemporaryDirectory(prefix=runs.TEMPORARY_FEATURES, dir=job.run.path) as folder:
             yield Path(folder)
         return
     root, limit = default_cache_dir(), job.config.cache_limit
@@ -313,7 +317,11 @@ def _record_dataset(job: _Job, dataset: Dataset) -> None:
     problems = pd.DataFrame([vars(problem) for problem in dataset.problems], columns=list(runs.PROBLEM_COLUMNS))
     job.run.write_table(runs.SAMPLES_FILE, dataset.samples)
     job.run.write_table(runs.PROBLEMS_FILE, problems)
-    job.run.update(dataset_fingerprint=fingerprint(dataset.samples))
+    found = fingerprint(dataset.samples)
+    if job.run.info.get("dataset_fingerprint", found) != found:
+        job.run.notice(CHANGED_DATASET_NOTICE)
+        job.report.warn(CHANGED_DATASET_NOTICE)
+    job.run.update(dataset_fingerprint=found)
     if dataset.problems:
         kinds = ", ".join(f"{n} {kind}" for kind, n in count_by_kind(dataset.problems).items())
         n_files = len({problem.image for problem in dataset.problems})

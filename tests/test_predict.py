@@ -14,7 +14,7 @@ from core import predict
 from core.calibration import apply_temperature
 from core.errors import UserError
 from core.images import PhotoError
-from core.predict import Classifier, find_photos, find_run, load_classifier, main
+from core.predict import Classifier, find_photos, load_classifier, main
 from core.runs import Run, read_embeddings, read_metrics, read_predictions, read_samples
 from tests.conftest import make_photo
 
@@ -237,9 +237,6 @@ def test_a_model_and_a_run_that_do_not_belong_together_are_refused(trained_run: 
         load_classifier(run)
 
 
-def test_a_folder_counts_before_a_name(trained_run: Run, tmp_path: Path) -> None:
-    assert find_run(str(trained_run.path), tmp_path).path == trained_run.path
-    assert find_run("tiny", trained_run.path.parent).name == "tiny"
 
 
 def test_a_folders_photos_are_sorted_and_its_other_files_passed_over(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from core import runs
 from core.config import TrainConfig
 from core.errors import UserError
-from core.runs import Progress, RunWriter, list_runs, read_run
+from core.runs import Progress, RunWriter, find_run, list_runs, read_run
 
 VALID = {"format_version": 1, "state": "finished", "created": "2026", "config": {"data": "/d"}, "notices": []}
 
@@ -356,3 +356,48 @@ def test_ctrl_c_while_the_folder_is_made_leaves_none(runs_dir: Path, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         RunWriter.create(TrainConfig(runs_dir=runs_dir, name="stopped"))
     assert not (runs_dir / "stopped").exists()
+
+
+# --- going on --------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_found_by_its_folder_before_its_name(runs_dir: Path, tmp_path: Path) -> None:
+    path = finished_run(runs_dir, "mine")
+    assert find_run(str(path), tmp_path).path == path
+    assert find_run("mine", runs_dir).path == path
+
+
+def stopped_run(runs_dir: Path) -> Path:
+    """A run that failed after some of its work, with what a killed process may leave."""
+    with pytest.raises(UserError), new_run(runs_dir, "stopped") as run:
+        run.update(stage_seconds={"features": 3.0}, dataset_fingerprint="abc")
+        run.notice("odd")
+        raise UserError("Expected more.")
+    (run.path / ".unfinished-1-model.keras").write_bytes(b"half")
+    (run.path / ".features-xyz").mkdir()
+    (run.path / "tensorboard" / "head").mkdir(parents=True)
+    (run.path / "predictions.csv").write_text("whole")
+    return run.path
+
+
+def test_a_run_that_is_gone_on_with_begins_anew_in_its_folder(runs_dir: Path) -> None:
+    path = stopped_run(runs_dir)
+    before = read_run(path).info
+    writer = RunWriter.resume(path)
+    now = read_run(path)
+    assert (now.state, now.info["pid"], now.info["resumed"]) == ("running", os.getpid(), 1)
+    assert [now.info[key] for key in ("created", "config")] == [before[key] for key in ("created", "config")]
+    assert (now.info["stage_seconds"], now.info["notices"], "error" in now.info) == ({}, [], False)
+    assert writer.info["dataset_fingerprint"] == "abc"
+    assert sorted(each.name for each in path.iterdir() if each.name != ".taking-over") == ["predictions.csv", "run.json"]
+    with writer:
+        pass
+    assert read_run(path).state == "finished"
+
+
+def test_a_run_that_still_trains_or_is_done_is_not_gone_on_with(runs_dir: Path) -> None:
+    with new_run(runs_dir, "mine") as run, pytest.raises(UserError, match="mine is still training"):
+        RunWriter.resume(run.path)
+    assert read_run(run.path).state == "finished"
+    with pytest.raises(UserError, match="mine is finished. Train a new one"):
+        RunWriter.resume(run.path)
