@@ -197,6 +197,7 @@ def test_overview_compares_with_the_run_before(run: Run, runs_dir: Path, data: P
     app = open_page("overview")
     assert "Against first, the run before" in texts(app)
     assert "On the 4 photos held out in both, accuracy differs by **+25.0 points**" in texts(app)
+    assert "No proof of a difference: the interval holds 0." in texts(app)
 
 
 def test_overview_names_the_options_that_differ(run: Run, runs_dir: Path, data: Path) -> None:

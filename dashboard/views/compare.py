@@ -7,7 +7,14 @@ import pandas as pd
 import streamlit as st
 
 from core import runs
-from core.comparison import Comparison, PairedFigure, changes_per_class, config_differences, mcnemar_exact
+from core.comparison import (
+    Comparison,
+    PairedFigure,
+    accuracy_difference,
+    changes_per_class,
+    config_differences,
+    mcnemar_exact,
+)
 from core.errors import UserError
 from core.evaluation import score_kind
 from core.reviews import Followed
@@ -19,6 +26,7 @@ from dashboard.filters import show_photos
 from dashboard.linked import Chosen, choose_photos, show_chart, show_plain_chart, toggle
 from dashboard.other_run import choose_other
 from dashboard.page import escaped, open_page
+from dashboard.scores import FIGURES, change_interval_text, change_text, change_unit, verdict
 from dashboard.selection import CHANGE_WORDS, EVERYTHING, MENDED, ORIGINAL, REVIEW_WORDS, REVIEWED
 
 HOW_TO_READ = (
@@ -30,14 +38,6 @@ HOW_INTERVALS_ARE_MADE = (
     "Min's interval, counts divided by the design effect of the groups before; of macro F1 a bootstrap that draws "
     "groups, 2,000 times; of log loss Student's, its variance multiplied by the design effect."
 )
-# Title, format, whether more is better, what it means; by name.
-FIGURES = {
-    "accuracy": ("Accuracy", "{:.1%}", True, "Share of photos whose class was predicted."),
-    "macro_f1": ("Macro F1", "{:.1%}", True, "Mean of the classes' F1: each class counts the same."),
-    "log_loss": ("Log loss", "{:.3f}", False, "Mean of -log(probability of the true class); lower is better."),
-}
-
-
 LABELS_WORDS = {REVIEWED: "the reviewed labels", ORIGINAL: "the original labels"}
 
 
@@ -91,15 +91,16 @@ def scores_by_labels(run: Run, other: Run) -> pd.DataFrame:
     """The accuracies of two runs under either kind of labels; no rows where no photo was held out in both."""
     rows = []
     for labels, words in LABELS_WORDS.items():
-        for figure in data.paired_figures(other, run, labels)[:1]:
-            ends = " to ".join(change_text(end, "%") for end in figure.interval)
+        accuracy = accuracy_difference(data.comparison(other, run, labels))
+        if accuracy is not None:
+            form = FIGURES[accuracy.name].form
             rows.append(
                 {
                     "accuracy by": words,
-                    other.name: f"{figure.before:.1%}",
-                    f"{run.name} (this run)": f"{figure.after:.1%}",
-                    "difference in points": change_text(figure.difference, "%"),
-                    "95 % interval": "" if math.isinf(figure.interval[0]) else ends,
+                    other.name: form.format(accuracy.before),
+                    f"{run.name} (this run)": form.format(accuracy.after),
+                    "difference in points": change_text(accuracy.difference, form),
+                    "95 % interval": change_interval_text(accuracy.interval, form),
                 }
             )
     return pd.DataFrame(rows)
@@ -133,36 +134,20 @@ def show_reviews(view: Chosen, other: Run, labels: str) -> None:
             )  # fmt: skip
 
 
-def verdict(figure: PairedFigure, more_is_better: bool) -> str:
-    """What a difference and its interval say."""
-    low, high = figure.interval
-    if low <= 0 <= high:
-        return "No proof of a difference: the interval holds 0."
-    return f"A real difference: this run is {'better' if (low > 0) == more_is_better else 'worse'}."
-
-
-def change_text(change: float, form: str) -> str:
-    """A change with its sign; that of a share in percentage points."""
-    return f"{100 * change:+.1f}" if "%" in form else f"{change:+.3f}"
-
-
 def show_figures(figures: list[PairedFigure], other: Run) -> None:
     """Each figure of both runs, and whether they differ by more than chance."""
     for column, figure in zip(st.columns(len(figures)), figures, strict=True):
-        title, form, more_is_better, meaning = FIGURES[figure.name]
-        unit = " points" if "%" in form else ""
+        title, form, _, meaning = FIGURES[figure.name]
         with column.container(border=True, height="stretch"):
-            difference = change_text(figure.difference, form) + unit
+            difference = change_text(figure.difference, form) + change_unit(form)
             st.metric(
                 title, form.format(figure.after), difference, delta_color="off", delta_arrow="off", help=meaning
             )  # fmt: skip
-            low, high = figure.interval
-            ends = f"{change_text(low, form)} to {change_text(high, form)}{unit}"
-            interval = (
-                "one group of photos is too few for an interval" if math.isinf(low) else f"difference, 95 %: {ends}"
-            )
+            interval = f"difference, 95 %: {change_interval_text(figure.interval, form)}{change_unit(form)}"
+            if math.isinf(figure.interval[0]):
+                interval = "one group of photos is too few for an interval"
             st.caption(f"{escaped(other.name)}: {form.format(figure.before)}  \n{interval}")
-            st.markdown(verdict(figure, more_is_better))
+            st.markdown(verdict(figure))
 
 
 def chance_text(n_fixed: int, n_broken: int) -> str:
