@@ -103,7 +103,7 @@ def fitted_predictions(run: Run) -> pd.DataFrame:
 
 
 def label_issues(run: Run) -> pd.DataFrame:
-    """Photos whose labels may be wrong; see `core.label_issues.find_label_issues`."""
+    """Photos whose labels may be wrong; see `core.label_issues.find_label_issues`. Shared: not to be changed."""
     return _label_issues(_stamp(run.path / runs.LABEL_ISSUES_FILE), len(run.class_names))
 
 
@@ -112,6 +112,7 @@ def calibrated_held_out(run: Run) -> pd.DataFrame:
 
     Returns:
         A row a photo held out: `confidence`, `is_right` and `group`; none where the run has no such temperatures.
+        Shared: not to be changed.
     """
     files = (runs.PREDICTIONS_FILE, runs.SAMPLES_FILE, runs.METRICS_FILE)
     predictions, samples, metrics = (_stamp(run.path / file) for file in files)
@@ -126,7 +127,8 @@ def test_predictions(run: Run) -> pd.DataFrame:
 def submission_checks(run: Run) -> list[core_submission.Check]:
     """Whether a run's file can be handed in; see `core.submission.check_submission`."""
     names = (runs.SUBMISSION_FILE, runs.SAMPLES_FILE, runs.TEST_PREDICTIONS_FILE, runs.PROBLEMS_FILE)
-    return _submission_checks(tuple(_stamp(run.path / name) for name in names), run.class_names)
+    submission, samples, test_predictions, problems = (_stamp(run.path / name) for name in names)
+    return _submission_checks(submission, samples, test_predictions, problems, run.class_names)
 
 
 def checks(run: Run) -> list[Check] | None:
@@ -435,15 +437,15 @@ def _predictions(stamp: Stamp, n_classes: int) -> pd.DataFrame:
     return runs.read_predictions(Path(stamp[0]), n_classes)
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
+@st.cache_resource(show_spinner=False, max_entries=32)
 def _label_issues(stamp: Stamp, n_classes: int) -> pd.DataFrame:
     return runs.read_label_issues(Path(stamp[0]), n_classes)
 
 
-@st.cache_data(show_spinner=False, max_entries=8)
+@st.cache_resource(show_spinner=False, max_entries=8)
 def _calibrated_held_out(predictions: Stamp, samples: Stamp, metrics: Stamp, n_classes: int) -> pd.DataFrame:
     table = _predictions(predictions, n_classes)
-    found = runs.read_metrics(Path(metrics[0])).get("calibrated")
+    found = _metrics(metrics).get("calibrated")
     held_out = table[table["split"] == "val"] if found else table[:0]
     groups = held_out["image"].map(_samples(samples).set_index("image")["group"])
     probabilities = held_out[probability_columns(n_classes)].to_numpy(dtype=np.float64)
@@ -459,14 +461,15 @@ def _test_predictions(stamp: Stamp, n_classes: int) -> pd.DataFrame:
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
-def _submission_checks(stamps: tuple[Stamp, ...], class_names: tuple[str, ...]) -> list[core_submission.Check]:
-    submission, samples, test_predictions, problems = (Path(stamp[0]) for stamp in stamps)
+def _submission_checks(
+    submission: Stamp, samples: Stamp, test_predictions: Stamp, problems: Stamp, class_names: tuple[str, ...]
+) -> list[core_submission.Check]:
     return core_submission.check_submission(
-        runs.read_submission(submission),
-        runs.read_samples(samples),
-        runs.read_test_predictions(test_predictions, len(class_names)),
+        runs.read_submission(Path(submission[0])),
+        _samples(samples),
+        _test_predictions(test_predictions, len(class_names)),
         class_names,
-        core_submission.unusable_test_images(runs.read_problems(problems)),
+        core_submission.unusable_test_images(_problems(problems)),
     )
 
 
