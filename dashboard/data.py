@@ -794,19 +794,6 @@ def _pair(before: Run, after: Run, name: str) -> "_Pair":
     return _Pair(earlier, later, samples_before, samples_after, len(after.class_names))
 
 
-def find_run(name: str) -> Run:
-    """A run by its name.
-
-    Raises:
-        RunError: If there is none that can be read.
-    """
-    found, _ = list_runs()
-    run = next((run for run in found if run.name == name), None)
-    if run is None:
-        raise RunError(f"There is no run {name} here that can be read.")
-    return run
-
-
 @dataclass(frozen=True)
 class Ranking:
     """One class against the rest: curves by class name, the areas under them, and the intervals of these."""

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from core.runs import Run
-from dashboard import address, data
-from dashboard.page import escaped, previous_run, run_label
+from dashboard import address
+from dashboard.page import escaped, found_runs, previous_run, run_label
 
 
 def choose_other(run: Run, needs: str) -> Run | None:
@@ -17,8 +17,7 @@ def choose_other(run: Run, needs: str) -> Run | None:
     Returns:
         The other run; None where there is none that could be compared with, after saying why.
     """
-    found, _ = data.list_runs()
-    others = {other.name: other for other in found if other.name != run.name}
+    others = {other.name: other for other in found_runs() if other.name != run.name}
     if not others:
         st.info("This is the only run so far. Train again to have two to compare.", icon=":material/info:")
         return None

@@ -18,7 +18,7 @@ from dashboard import address, data
 from dashboard.charts import training as charts
 from dashboard.history import Summary
 from dashboard.linked import show_plain_chart
-from dashboard.page import SECONDS_BETWEEN_LOOKS, escaped, faults_shown, open_page, show_progress
+from dashboard.page import SECONDS_BETWEEN_LOOKS, escaped, faults_shown, found_runs, open_page, show_progress
 from dashboard.progress import duration_text, end_text, stage_words
 
 HOW_TO_READ = (
@@ -231,7 +231,7 @@ def option_columns(configs: Sequence[Mapping[str, object]]) -> dict[str, list[ob
 
 
 def show_table(shown: str) -> None:
-    """All runs; a click on one opens it."""
+    """All runs, as they are by now; a click on one opens it."""
     found, _ = data.list_runs()
     names = [run.name for run in found]
 
@@ -271,7 +271,7 @@ def show_table(shown: str) -> None:
 def main() -> None:
     """The page."""
     run = open_page("Training", HOW_TO_READ)
-    states = {other.name: other.state for other in data.list_runs()[0] if other.has(runs.HISTORY_FILE)}
+    states = {other.name: other.state for other in found_runs() if other.has(runs.HISTORY_FILE)}
     others = [name for name in states if name != run.name]
     is_live = runs.RUNNING in (run.state, *(states[name] for name in overlaid(others)))
     every = SECONDS_BETWEEN_LOOKS if is_live else None
