@@ -561,8 +561,7 @@ def _reviewed_photos(tables: _Tables, labels: str, log: Stamp | None, class_name
 
 
 def _log_stamp(run: Run) -> Stamp | None:
-    path = reviews_path(run)
-    return _stamp(path) if path.exists() else None
+    return _stamp_or_none(reviews_path(run))
 
 
 @lru_cache(4)

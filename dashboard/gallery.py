@@ -9,12 +9,12 @@ import pandas as pd
 import streamlit as st
 
 from core.images import PhotoError
-from core.reviews import MAX_NOTE
+from core.reviews import MAX_NOTE, Decision
 from core.runs import Run
 from dashboard import address, data
 from dashboard.page import escaped
 from dashboard.photos import NO_LABEL, class_name
-from dashboard.review import SIGNS, badge, take, told, undoes, why_not
+from dashboard.review import SIGNS, badge, take, told, why_not
 
 ROWS = ("24", "60", "120")
 DEFAULT_ROWS = "60"
@@ -135,8 +135,11 @@ def _choice(param: str, options: Sequence[str], default: str) -> str:
 
 def _items(run: Run, photos: pd.DataFrame, captions: Sequence[str] | None) -> list[dict[str, str]]:
     sources = data.thumbnail_uris(run, photos["image"].tolist())
-    rows = data.decided(run, photos).to_dict("records")
-    items = [_item(run, row, source) | _review_item(run, row) for row, source in zip(rows, sources, strict=True)]
+    rows, decisions = data.decided(run, photos).to_dict("records"), data.reviews(run).decisions
+    items = [
+        _item(run, row, source) | _review_item(row, decisions.get(row["sha256"]))
+        for row, source in zip(rows, sources, strict=True)
+    ]
     for item, caption in zip(items, captions or (), strict=False):
         item["detail"] = caption
     return items
@@ -174,13 +177,13 @@ def _both_answers(row: dict[Any, Any], names: Sequence[str]) -> str:
     return f"other run: {other}\nthis run: {this}"
 
 
-def _review_item(run: Run, row: dict[Any, Any]) -> dict[str, str]:
+def _review_item(row: dict[Any, Any], decision: Decision | None) -> dict[str, str]:
     """What was decided about a photo: in words, as an action, the review that an undo means; why nothing can be."""
     return {
         "badge": badge(row),
         "review": row["review"],
         "note": row["note"],
-        "decision": undoes(run, row["sha256"]) or "",
+        "decision": decision.last if decision else "",
         "locked": why_not(row),
     }
 
