@@ -19,7 +19,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -127,16 +127,35 @@ _SERVANTS = ("map", "with_run", "labels")
 FIELDS = tuple(field.name for field in fields(Selection))
 # Python has taken the word.
 _PARAM_OF = {"with_run": "with"}
-# Fields that hold a range of a column: in words, as an address has it times what, in which form, of which unit.
+
+
+class Quantity(NamedTuple):
+    """Something that photos have more or less of, for a person.
+
+    Attributes:
+        title: What it is called.
+        factor: As an address has it times what it is shown.
+        decimals: How many are enough as a rule.
+        unit: What follows a number.
+    """
+
+    title: str
+    factor: int = 1
+    decimals: int = 0
+    unit: str = ""
+
+
+# Fields that hold a range of a column.
 RANGES = {
-    "confidence": ("confidence", 100, "{:.0f}", " %"),
-    "ratio": ("width : height", 1, "{:.2f}", ""),
-    "brightness": ("brightness", 100, "{:.0f}", " %"),
-    "contrast": ("contrast", 100, "{:.0f}", " %"),
-    "sharpness": ("sharpness", 1, "{:,.0f}", ""),
-    "megapixels": ("size", 1, "{:.2f}", " megapixels"),
-    "copies": ("near-identical photos", 1, "{:.0f}", ""),
+    "confidence": Quantity("Confidence", 100, unit=" %"),
+    "ratio": Quantity("Aspect ratio", decimals=2),
+    "brightness": Quantity("Brightness", 100, unit=" %"),
+    "contrast": Quantity("Contrast", 100, unit=" %"),
+    "sharpness": Quantity("Sharpness"),
+    "megapixels": Quantity("Size", decimals=2, unit=" MP"),
+    "copies": Quantity("Near-identical photos"),
 }
+_MOST_DECIMALS = 4
 PARAMS = tuple(_PARAM_OF.get(field, field) for field in FIELDS)
 
 
@@ -258,9 +277,8 @@ def _words(field: str, selection: Selection) -> str:
     if field == "copies":
         return _copies_words(*value)
     if field in RANGES:
-        words, factor, form, unit = RANGES[field]
-        low, high = (form.format(factor * end) for end in value)
-        return f"{words} {low} to {high}{unit}"
+        low, high = bound_texts(field, value)
+        return f"{RANGES[field].title.lower()} {low} to {high}{RANGES[field].unit}"
     if field == "shape":
         return f"{value[0]} x {value[1]} pixels"
     if field == "area":
@@ -275,6 +293,22 @@ def _words(field: str, selection: Selection) -> str:
     return {"true": "true class: ", "fold": "fold ", "name": "name has ", "outcome": ""}.get(field, f"{field}: ") + str(
         value
     )
+
+
+def bound_texts(field: str, bounds: Sequence[float]) -> list[str]:
+    """Bounds of ranges without their unit, with as few decimals as tell them apart."""
+    quantity = RANGES[field]
+    texts: list[str] = []
+    for decimals in range(quantity.decimals, _MOST_DECIMALS + 1):
+        texts = [_number(quantity.factor * bound, decimals) for bound in bounds]
+        if len(set(texts)) == len(bounds):
+            break
+    return texts
+
+
+def _number(number: float, decimals: int) -> str:
+    text = f"{number:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if decimals else text
 
 
 def _copies_words(low: float, high: float) -> str:
