@@ -45,7 +45,7 @@ def _why_none(run: Run, asked: str | None) -> str:
         return "A run cannot be compared with itself. Choose another one."
     if asked:
         return f"No run {asked} can be read here. Choose another one."
-    return "No finished run on the same photos is older than this one. Choose any other to compare with."
+    return "No finished run on the same dataset is older than this one. Choose any other to compare with."
 
 
 def _why_not(run: Run, other: Run, needs: str) -> str | None:

@@ -89,7 +89,7 @@ def test_the_only_run_has_nothing_to_be_compared_with(before: Run) -> None:
 def test_the_oldest_run_waits_for_a_choice(run: Run) -> None:
     app = open_page("compare", run="before")
     assert app.selectbox(key="with").value is None
-    assert "No finished run on the same photos is older" in texts(app)
+    assert "No finished run on the same dataset is older" in texts(app)
     app.selectbox(key="with").set_value("later").run()
     assert "4 photos held out in both before (this run) and later" in texts(app).replace("*", "")
 
