@@ -36,12 +36,12 @@ def show_photos(view: Chosen, title: str = "Photos", default_order: Order = "hig
     """The photos that are chosen: what is asked for, how many there are, and the gallery; the same on every page."""
     st.subheader(title, anchor=False)
     show_bar(view)
-    by = _order(default_order)
+    by = address.choice("sort", ORDERS, default_order)
     photos = view.in_order(by)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.popover("Filter", icon=":material/tune:"):
             _show_filters(view)
-        st.selectbox("Sort by", ORDERS, width=190, **_bound_order(by, default_order))
+        st.selectbox("Sort by", ORDERS, width=190, **address.bound_choice("sort", ORDERS, default_order))
         st.segmented_control(
             "Size", TILES, required=True, **address.bound_choice("tiles", TILES, DEFAULT_TILES)
         )  # fmt: skip
@@ -56,15 +56,6 @@ def show_photos(view: Chosen, title: str = "Photos", default_order: Order = "hig
 
 def _csv(photos: pd.DataFrame, other: pd.DataFrame | None) -> bytes:
     return for_spreadsheet(photos if other is None else photos.join(other, on="image"))
-
-
-def _order(default: Order) -> Order:
-    asked = address.params().get("sort", default)
-    return asked if asked in ORDERS else default
-
-
-def _bound_order(shown: Order, default: Order) -> dict[str, Any]:
-    return address.bound("sort", shown, lambda by: address.go(sort=None if by == default else by, page=None))
 
 
 def show_bar(view: Chosen) -> None:

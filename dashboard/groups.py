@@ -112,11 +112,13 @@ def show_groups(view: Chosen) -> None:
         )  # fmt: skip
     shown = table if kind == ALL else table[table[kind]]
     n_pages = ceil(len(shown) / GROUPS_A_PAGE)
-    page = min(_page_asked(), n_pages)
+    page = min(address.page_asked(_PAGE_PARAM), n_pages)
     _show_page(view, shown.iloc[(page - 1) * GROUPS_A_PAGE : page * GROUPS_A_PAGE])
     if n_pages > 1:
         with st.container(horizontal=True, horizontal_alignment="center"):
-            st.pagination(n_pages, **address.bound("groups-page", page, _go_to_page))
+            st.pagination(
+                n_pages, **address.bound("groups-page", page, lambda page: address.go_to_page(page, _PAGE_PARAM))
+            )
 
 
 def _metrics(run: Run) -> dict[str, Any]:
@@ -150,12 +152,3 @@ def _show_group(view: Chosen, row: dict[Any, Any], members: pd.DataFrame) -> Non
 
 def _choose_kind(kind: str) -> None:
     address.go(**{_PARAM: None if kind == ALL else kind, _PAGE_PARAM: None})
-
-
-def _page_asked() -> int:
-    asked = address.params().get(_PAGE_PARAM, "1")
-    return max(int(asked), 1) if asked.isascii() and asked.isdigit() and len(asked) < 8 else 1
-
-
-def _go_to_page(page: int) -> None:
-    address.go(**{_PAGE_PARAM: str(page) if page > 1 else None})

@@ -1,6 +1,5 @@
 """Which classes are taken for which, and how far can the confidence be trusted?"""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast, get_args
 
@@ -165,15 +164,9 @@ def show_threshold(held_out: pd.DataFrame, effect: float) -> None:
     """What leaving out the photos that the network is unsure of would gain."""
     st.subheader("Answer only when sure", anchor=False)
     left, right = st.columns([3, 2], gap="large")
-    asked = address.params().get("threshold", "0")
-    shown = int(asked) if re.fullmatch("[0-9]{1,2}", asked) else 0
-
-    def choose(value: int) -> None:
-        address.go(threshold=str(value) if value else None)
-
-    outcomes = is_right(held_out)
+    shown, outcomes = address.percent("threshold"), is_right(held_out)
     with right:
-        st.slider("Answer from confidence", 0, 99, format="%d %%", **address.bound("threshold", shown, choose))
+        st.slider("Answer from confidence", 0, 99, format="%d %%", **address.bound_percent("threshold"))
         point = reliability.at_threshold(held_out["confidence"], outcomes, shown / 100, effect)
         if point.n_images:
             st.markdown(
