@@ -114,7 +114,10 @@ def test_a_link_to_a_run_that_cannot_be_meant_says_so(run: Run, asked: str, expe
 def test_a_run_with_other_classes_is_told(run: Run, runs_dir: Path, data: Path) -> None:
     write_run(runs_dir, data, name="pets", class_names=["cat", "dog", "fish"])
     app = open_page("compare", run="later", **{"with": "pets"})
-    assert "pets cannot be compared with: its classes are cat, dog, fish" in texts(app)
+    assert (
+        "pets cannot be compared with. Expected two runs with the same classes; found cat, dog, fish in pets"
+        in texts(app)
+    )
     assert not app.metric
 
 

@@ -24,7 +24,7 @@ from dashboard.charts import comparison as charts
 from dashboard.charts import training
 from dashboard.filters import show_photos
 from dashboard.linked import Chosen, choose_photos, show_chart, show_plain_chart, toggle
-from dashboard.other_run import choose_other
+from dashboard.other_run import choose_other, say_why_not
 from dashboard.page import escaped, open_page
 from dashboard.scores import FIGURES, change_interval_text, change_text, change_unit, verdict
 from dashboard.selection import CHANGE_WORDS, EVERYTHING, MENDED, ORIGINAL, REVIEW_WORDS, REVIEWED
@@ -241,7 +241,7 @@ def read_comparison(run: Run, other: Run, labels: str) -> Comparison | None:
         data.followed(other)
         return data.comparison(other, run, labels)
     except UserError as error:
-        st.info(escaped(f"{other.name} cannot be compared with. {error}"), icon=":material/error:")
+        say_why_not(other, error)
         return None
 
 

@@ -14,7 +14,7 @@ from dashboard import data
 from dashboard.charts import submission as charts
 from dashboard.filters import show_photos
 from dashboard.linked import Chosen, choose_photos, show_chart, toggle
-from dashboard.other_run import choose_other
+from dashboard.other_run import choose_other, say_why_not
 from dashboard.page import escaped, open_page
 from dashboard.photos import class_name
 from dashboard.selection import TEST_DIFFERS, Selection
@@ -120,7 +120,7 @@ def compare(view: Chosen) -> Chosen:
     try:
         changes = data.test_changes(other, view.run)
     except UserError as error:
-        st.info(escaped(f"{other.name} cannot be compared with. {error}"), icon=":material/error:")
+        say_why_not(other, error)
         return view
     show_differences(view, other)
     return view if view.other is not None else replace(view, other=changes)
