@@ -117,13 +117,12 @@ class Selection:
 
     def without(self, field: str) -> "Selection":
         """The selection with one condition less; what only serves that condition goes with it."""
-        served = {"area": ("area", "map"), "change": ("change", "with_run", "labels")}.get(field, (field,))
-        return replace(self, **dict.fromkeys(served))
+        return replace(self, **dict.fromkeys((field, *_SERVANTS.get(field, ()))))
 
 
 EVERYTHING = Selection()
-# Fields that are no condition of their own.
-_SERVANTS = ("map", "with_run", "labels")
+# Fields that are no condition of their own, by the one that they serve; without the first of them that means nothing.
+_SERVANTS = {"area": ("map",), "change": ("with_run", "labels")}
 FIELDS = tuple(field.name for field in fields(Selection))
 # Python has taken the word.
 _PARAM_OF = {"with_run": "with"}
@@ -180,15 +179,14 @@ def parse(params: Mapping[str, str]) -> tuple[Selection, list[str]]:
                 faults.append(f"{param}={text[:60]} means nothing here and was left out of the selection.")
             else:
                 values[field] = value
-    for served, servant in (("area", "map"), ("change", "with_run")):
-        if served in values and servant not in values:
-            param = _PARAM_OF.get(servant, servant)
+    for served, servants in _SERVANTS.items():
+        if served in values and servants[0] not in values:
+            param = _PARAM_OF.get(servants[0], servants[0])
             faults.append(f"{served} means nothing without {param} and was left out of the selection.")
             del values[served]
-        elif served not in values:
-            values.pop(servant, None)
-    if "change" not in values:
-        values.pop("labels", None)
+        if served not in values:
+            for servant in servants:
+                values.pop(servant, None)
     return Selection(**values), faults  # type: ignore[arg-type]
 
 
@@ -263,10 +261,11 @@ def _short(number: float) -> str:
 
 def chips(selection: Selection) -> dict[str, str]:
     """What each condition says, in words, by field."""
+    servants = [servant for served in _SERVANTS.values() for servant in served]
     return {
         field: _words(field, selection)
         for field in FIELDS
-        if field not in _SERVANTS and getattr(selection, field) is not None
+        if field not in servants and getattr(selection, field) is not None
     }
 
 
