@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard import address
 from dashboard.gallery import DEFAULT_ROWS, DEFAULT_TILES, ROWS, TILES, show_gallery
 from dashboard.linked import Chosen
-from dashboard.page import escaped
+from dashboard.page import escaped, plural
 from dashboard.photo import show_opened
 from dashboard.selection import (
     ANY_SPLIT,
@@ -67,11 +67,11 @@ def show_bar(view: Chosen) -> None:
         st.warning(escaped(fault))
     selection, n = view.selection, int(view.mask.sum())
     words = {} if selection == view.default else chips(selection)
-    noun = "photo" if len(view.photos) == 1 else "photos"
+    n_all = len(view.photos)
     with st.container(horizontal=True, vertical_alignment="center", key="chips"):
         # First, so that it stays in its place while chips come and go.
         by_itself = "".join(f" ({text})" for text in chips(view.default).values() if selection == view.default)
-        st.markdown(f"**{n:,}** of {len(view.photos):,} {noun}{escaped(by_itself)}", width="content")
+        st.markdown(f"**{n:,}** of {n_all:,} {plural(n_all, 'photo')}{escaped(by_itself)}", width="content")
         for field, text in words.items():
             st.button(
                 f"{escaped(text)} ✕", key=f"chip-{field}",

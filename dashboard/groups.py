@@ -11,6 +11,7 @@ from core.runs import METRICS_FILE, Run
 from dashboard import address, data
 from dashboard.gallery import show_row
 from dashboard.linked import Chosen, toggle
+from dashboard.page import plural
 from dashboard.photos import NO_LABEL
 from dashboard.selection import SPLIT_WORDS
 
@@ -48,7 +49,7 @@ def group_table(photos: pd.DataFrame) -> pd.DataFrame:
 def groups_text(table: pd.DataFrame) -> str:
     """How many groups there are, and of which kinds."""
     n, n_conflicts, n_across = len(table), int(table["conflicts"].sum()), int(table["across"].sum())
-    text = f"{int(table['n_photos'].sum()):,} photos are in {_counted(n, 'group')} of near-identical ones"
+    text = f"{int(table['n_photos'].sum()):,} photos are in {n:,} {plural(n, 'group')} of near-identical ones"
     kinds = [f"labels differ within {n_conflicts:,}"] * bool(n_conflicts)
     kinds += [f"{n_across:,} {'has' if n_across == 1 else 'have'} photos of both training and test"] * bool(n_across)
     return "; ".join([text, *kinds]) + "."
@@ -66,8 +67,8 @@ def leak_text(info: dict[str, Any], metrics: dict[str, Any]) -> str:
         return ""
     text = (
         "A group stays on one side of the split. Had it been a naive one, "
-        f"{n_leaked:,} of {_counted(n_scored, 'scored photo')} would have had a near-identical one among those learnt "
-        "from"
+        f"{n_leaked:,} of {n_scored:,} {plural(n_scored, 'scored photo')} would have had a near-identical one among "
+        "those learnt from"
     )
     naive = metrics.get("naive_split")
     if not isinstance(naive, dict):
@@ -87,10 +88,6 @@ def _whole_numbers(found: Any, *names: str) -> list[int]:
 def _accuracy(scores: dict[str, Any]) -> str:
     low, high = scores["accuracy_interval"]
     return f"{scores['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%})"
-
-
-def _counted(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def show_groups(view: Chosen) -> None:

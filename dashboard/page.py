@@ -209,9 +209,7 @@ def show_progress(run: Run, prefix: str = "") -> None:
 
 def _say_broken(broken: list[BrokenRun]) -> None:
     if broken:
-        with st.expander(
-            f"{len(broken)} unreadable {'run' if len(broken) == 1 else 'runs'}", icon=":material/warning:"
-        ):
+        with st.expander(f"{len(broken):,} unreadable {plural(len(broken), 'run')}", icon=":material/warning:"):
             for run in broken:
                 st.text(f"{run.name}\n{run.reason}")
 
@@ -246,6 +244,11 @@ def _why_missing(run: Run, name: str) -> str:
 def ink() -> str:
     """The colour of text on the visitor's theme."""
     return "#f3f5f7" if st.context.theme.type == "dark" else "#1c242c"
+
+
+def plural(n: int, noun: str) -> str:
+    """A noun as it follows a number."""
+    return noun if n == 1 else f"{noun}s"
 
 
 def escaped(text: str) -> str:

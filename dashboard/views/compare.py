@@ -25,7 +25,7 @@ from dashboard.charts import training
 from dashboard.filters import show_photos
 from dashboard.linked import Chosen, choose_photos, show_chart, show_plain_chart, toggle
 from dashboard.other_run import choose_other, say_why_not
-from dashboard.page import escaped, open_page
+from dashboard.page import escaped, open_page, plural
 from dashboard.scores import FIGURES, change_interval_text, change_text, change_unit, verdict
 from dashboard.selection import CHANGE_WORDS, EVERYTHING, MENDED, ORIGINAL, REVIEW_WORDS, REVIEWED
 
@@ -44,7 +44,7 @@ LABELS_WORDS = {REVIEWED: "the reviewed labels", ORIGINAL: "the original labels"
 def photos_text(run: Run, other: Run, comparison: Comparison, n_replaced: int, labels: str) -> str:
     """Which photos the figures are of, by which labels, and which are left out."""
     n, here, there = comparison.n_images, escaped(run.name), escaped(other.name)
-    parts = [f"Figures of the **{n:,}** {_photos(n)} held out in both **{here}** (this run) and **{there}**."]
+    parts = [f"Figures of the **{n:,}** {plural(n, 'photo')} held out in both **{here}** (this run) and **{there}**."]
     if not n:
         parts = [
             f"No photo was held out in both **{here}** (this run) and **{there}**, so there is nothing to tell them "
@@ -75,16 +75,12 @@ def is_optimistic(run: Run) -> bool:
     return score_kind(predictions[predictions["split"] == "val"]).is_optimistic
 
 
-def _photos(n: int) -> str:
-    return "photo" if n == 1 else "photos"
-
-
 def followed_text(followed: Followed) -> str:
     """With what reviews a run was trained."""
     n = followed.n_relabelled
     if not n and not followed.n_excluded:
         return "with none"
-    return f"with {n:,} {_photos(n)} relabelled and {followed.n_excluded:,} excluded"
+    return f"with {n:,} {plural(n, 'photo')} relabelled and {followed.n_excluded:,} excluded"
 
 
 def scores_by_labels(run: Run, other: Run) -> pd.DataFrame:
@@ -158,8 +154,8 @@ def chance_text(n_fixed: int, n_broken: int) -> str:
     share = "less than 0.1 %" if p < 0.001 else f"{100 * p:.1f} %"
     meaning = "chance alone hardly explains this" if p < 0.05 else "chance alone may well explain this"
     return (
-        f"**{n_fixed:,}** {_photos(n_fixed)} fixed, **{n_broken:,}** newly broken. Were both runs equally good, "
-        f"numbers at least as uneven would come about in {share} of such comparisons, so {meaning} "
+        f"**{n_fixed:,}** {plural(n_fixed, 'photo')} fixed, **{n_broken:,}** newly broken. Were both runs equally "
+        f"good, numbers at least as uneven would come about in {share} of such comparisons, so {meaning} "
         f"(McNemar's exact test, p {'< 0.001' if p < 0.001 else f'= {p:.3f}'})."
     )
 

@@ -20,7 +20,7 @@ from dashboard.bars import show_bars
 from dashboard.charts import evaluation as charts
 from dashboard.filters import show_photos
 from dashboard.linked import choose_photos
-from dashboard.page import SECONDS_BETWEEN_LOOKS, escaped, open_page, previous_run, runs_dir_option
+from dashboard.page import SECONDS_BETWEEN_LOOKS, escaped, open_page, plural, previous_run, runs_dir_option
 from dashboard.scores import (
     FIGURES,
     change_interval_text,
@@ -113,9 +113,9 @@ def compare(run: Run, before: Before) -> None:
     if accuracy is None:
         st.write("No photo was held out in both runs, so their accuracies cannot be compared photo by photo.")
     else:
-        form = FIGURES[accuracy.name].form
+        n, form = before.comparison.n_images, FIGURES[accuracy.name].form
         st.write(
-            f"On the {before.comparison.n_images} photos held out in both, accuracy differs by "
+            f"On the {n:,} {plural(n, 'photo')} held out in both, accuracy differs by "
             f"**{change_text(accuracy.difference, form)} points** "
             f"(95 % interval {change_interval_text(accuracy.interval, form)}). {verdict(accuracy)}"
         )
@@ -249,16 +249,17 @@ def main() -> None:
         show_bars(bars, "recall", alt="Bars of the recall of each class with 95 % intervals")
     with right:
         st.subheader("What to do next", anchor=False)
+        wrong = "photo that was" if n_wrong == 1 else "photos that were"
         st.page_link(
-            "views/photos.py", label=f"Look at the {n_wrong} held-out photos that were got wrong",
+            "views/photos.py", label=f"Look at the {n_wrong:,} held-out {wrong} got wrong",
             icon=":material/image_search:",
             query_params=address.link_to(Selection(split="val", outcome="wrong")),
         )  # fmt: skip
         if run.has(runs.LABEL_ISSUES_FILE):
             n_issues = int(data.label_issues(run)["is_issue"].sum())
             st.page_link(
-                "views/labels.py", label=f"Check {n_issues} labels that may be wrong", icon=":material/rule:",
-                query_params=address.link_params(),
+                "views/labels.py", label=f"Check {n_issues:,} {plural(n_issues, 'label')} that may be wrong",
+                icon=":material/rule:", query_params=address.link_params(),
             )  # fmt: skip
         st.page_link(
             "views/evaluation.py", label="See which classes are confused", icon=":material/grid_on:",
