@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     def explain() -> None:
         explanation = explainer.explain(classifier.load(photo))
         for heat in explanation.heat:
-            overlay_png(heat_on_photo(heat, classifier.resize, PHOTO_SIZE, IMAGE_SIZE), PHOTO_SIZE)
+            overlay_png(heat_on_photo(heat, classifier.resize, PHOTO_SIZE, IMAGE_SIZE))
 
     tasks = {"prediction": lambda: classifier.predict_and_embed([classifier.load(photo)]), "with Grad-CAM": explain}
     for task in (bare, *tasks.values()):

@@ -141,18 +141,16 @@ def heat_on_photo(
     return np.asarray(cells.resize((width, height), Image.Resampling.BILINEAR, box=box))
 
 
-def overlay_png(heat: NDArray[np.float32], size: tuple[int, int]) -> bytes:
+def overlay_png(heat: NDArray[np.float32]) -> bytes:
     """A heat map as a picture, to be laid over the photo; how much of the photo shines through is up to the browser.
 
     Args:
-        heat: Shape (h, w), 0..1.
-        size: Width and height of the result in pixels.
+        heat: Shape (height, width), 0..1.
 
     Returns:
         A PNG file in RGBA, opaque: black where the heat is 0, by way of red to light yellow where it is 1.
     """
-    resized = np.asarray(Image.fromarray(heat.astype(np.float32)).resize(size, Image.Resampling.BILINEAR))
-    colours = _colour_table()[(resized * 255).round().clip(0, 255).astype(np.uint8)]
+    colours = _colour_table()[(heat * 255).round().clip(0, 255).astype(np.uint8)]
     out = io.BytesIO()
     Image.fromarray(colours).save(out, "PNG", compress_level=1)
     return out.getvalue()

@@ -10,8 +10,7 @@ is not below 5 %, however the slices hang together. Intervals are 95 % each, by 
 less than independent ones: for intervals and tests all counts are divided by their design effect (`core.intervals`).
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -34,30 +33,16 @@ _FINEST = 4
 # p-values of tables as likely as the one found may differ in their last digits.
 _AS_LIKELY = 1 + 1e-7
 
-
-@dataclass(frozen=True)
-class Property:
-    """Something known of a photo: the column that holds it, its name, and where its slices are cut.
-
-    Attributes:
-        column: As in the table of photos.
-        title: For a person.
-        cuts: Lower bounds of the slices where they are categories; None cuts at quantiles.
-    """
-
-    column: str
-    title: str
-    cuts: tuple[float, ...] | None = None
-
-
-PROPERTIES: Final = (
-    Property("brightness", "Brightness"),
-    Property("contrast", "Contrast"),
-    Property("sharpness", "Sharpness"),
-    Property("megapixels", "Size"),
-    Property("ratio", "Aspect ratio"),
-    Property("copies", "Near-identical photos", cuts=(0, 1, 2)),
-)
+# What is known of a photo, by its column: the lower bounds of the slices where they are categories; None cuts at
+# quantiles.
+PROPERTIES: Final[Mapping[str, tuple[float, ...] | None]] = {
+    "brightness": None,
+    "contrast": None,
+    "sharpness": None,
+    "megapixels": None,
+    "ratio": None,
+    "copies": (0, 1, 2),
+}
 COLUMNS = (
     *("property", "low", "high", "n_images", "accuracy", "accuracy_low", "accuracy_high"),
     *("rest_accuracy", "difference", "difference_low", "difference_high", "p_value"),
@@ -82,9 +67,9 @@ def find_slices(photos: pd.DataFrame, is_right: ArrayLike, groups: ArrayLike | N
     right = np.asarray(is_right, dtype=bool)
     codes = np.arange(len(right)) if groups is None else np.asarray(groups, dtype=np.int64)
     rows = [
-        (each.column, *counts)
-        for each in PROPERTIES
-        for counts in _counts(photos[each.column].to_numpy(dtype=np.float64), right, codes, each.cuts)
+        (column, *counts)
+        for column, cuts in PROPERTIES.items()
+        for counts in _counts(photos[column].to_numpy(dtype=np.float64), right, codes, cuts)
     ]
     floats, integers = ("low", "high", "effect", "rest_effect"), ("n_images", "n_right", "n_rest", "n_rest_right")
     table = pd.DataFrame(rows, columns=["property", *floats[:2], *integers[:2], "effect", *integers[2:], "rest_effect"])

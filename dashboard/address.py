@@ -6,8 +6,9 @@ Streamlit adds an entry to the browser's history whenever the parameters change,
 them comes back.
 """
 
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -18,6 +19,7 @@ VIEW_PARAMS = ("sort", "tiles", "rows")
 # Which map, which other run and which labels a page shows: no condition by itself, so it stays when conditions are
 # taken away.
 SHOWN_BESIDES = ("map", "with", "labels")
+_Word = TypeVar("_Word", bound=str)
 _SHOWN_RUN, _NEWEST_RUN = "shown_run", "newest_run"
 
 
@@ -86,7 +88,13 @@ def bound(key: str, shown: Any, choose: Callable[[Any], None]) -> dict[str, Any]
     return {"key": key, "on_change": on_change}
 
 
-def bound_choice(param: str, options: tuple[str, ...], default: str) -> dict[str, Any]:
+def choice(param: str, options: tuple[_Word, ...], default: _Word) -> _Word:
+    """Which of a few words the address holds; the default for another one or none."""
+    asked = params().get(param)
+    return next((option for option in options if option == asked), default)
+
+
+def bound_choice(param: str, options: tuple[_Word, ...], default: _Word) -> dict[str, Any]:
     """Arguments for a widget that chooses one of a few words that an address may hold as they are."""
 
     def choose(value: str | None) -> None:
@@ -95,12 +103,33 @@ def bound_choice(param: str, options: tuple[str, ...], default: str) -> dict[str
     return bound(f"choice-{param}", choice(param, options, default), choose)
 
 
-def choice(param: str, options: tuple[str, ...], default: str) -> str:
-    """Which of a few words the address holds; the default for another one or none."""
-    asked = params().get(param, default)
-    return asked if asked in options else default
+def is_on(param: str) -> bool:
+    """Whether the address holds a switch that is on."""
+    return params().get(param) == "1"
 
 
 def bound_switch(param: str, key: str) -> dict[str, Any]:
     """Arguments for a switch that an address holds as 1, or not at all where it is off."""
-    return bound(key, params().get(param) == "1", lambda is_on: go(**{param: "1" if is_on else None}))
+    return bound(key, is_on(param), lambda now: go(**{param: "1" if now else None}))
+
+
+def percent(param: str) -> int:
+    """A number of per cent, 0 to 99; 0 where the address holds none."""
+    asked = params().get(param, "")
+    return int(asked) if re.fullmatch("[0-9]{1,2}", asked) else 0
+
+
+def bound_percent(param: str) -> dict[str, Any]:
+    """Arguments for a slider from 0 to 99 per cent; 0 is not written into the address."""
+    return bound(param, percent(param), lambda value: go(**{param: str(value) if value else None}))
+
+
+def page_asked(param: str = "page") -> int:
+    """Which page of many photos or groups the address asks for, from 1; there need not be so many."""
+    asked = params().get(param, "1")
+    return max(int(asked), 1) if re.fullmatch("[0-9]{1,7}", asked) else 1
+
+
+def go_to_page(page: int, param: str = "page") -> None:
+    """Turn to a page; the first one is not written into the address."""
+    go(**{param: str(page) if page > 1 else None})

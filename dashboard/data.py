@@ -104,7 +104,7 @@ def fitted_predictions(run: Run) -> pd.DataFrame:
 
 
 def label_issues(run: Run) -> pd.DataFrame:
-    """Photos whose labels may be wrong; see `core.label_issues.find_label_issues`."""
+    """Photos whose labels may be wrong; see `core.label_issues.find_label_issues`. Shared: not to be changed."""
     return _label_issues(_stamp(run.path / runs.LABEL_ISSUES_FILE), len(run.class_names))
 
 
@@ -113,6 +113,7 @@ def calibrated_held_out(run: Run) -> pd.DataFrame:
 
     Returns:
         A row a photo held out: `confidence`, `is_right` and `group`; none where the run has no such temperatures.
+        Shared: not to be changed.
     """
     files = (runs.PREDICTIONS_FILE, runs.SAMPLES_FILE, runs.METRICS_FILE)
     predictions, samples, metrics = (_stamp(run.path / file) for file in files)
@@ -127,7 +128,8 @@ def test_predictions(run: Run) -> pd.DataFrame:
 def submission_checks(run: Run) -> list[core_submission.Check]:
     """Whether a run's file can be handed in; see `core.submission.check_submission`."""
     names = (runs.SUBMISSION_FILE, runs.SAMPLES_FILE, runs.TEST_PREDICTIONS_FILE, runs.PROBLEMS_FILE)
-    return _submission_checks(tuple(_stamp(run.path / name) for name in names), run.class_names)
+    submission, samples, test_predictions, problems = (_stamp(run.path / name) for name in names)
+    return _submission_checks(submission, samples, test_predictions, problems, run.class_names)
 
 
 def checks(run: Run) -> list[Check] | None:
@@ -436,15 +438,15 @@ def _predictions(stamp: Stamp, n_classes: int) -> pd.DataFrame:
     return runs.read_predictions(Path(stamp[0]), n_classes)
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
+@st.cache_resource(show_spinner=False, max_entries=32)
 def _label_issues(stamp: Stamp, n_classes: int) -> pd.DataFrame:
     return runs.read_label_issues(Path(stamp[0]), n_classes)
 
 
-@st.cache_data(show_spinner=False, max_entries=8)
+@st.cache_resource(show_spinner=False, max_entries=8)
 def _calibrated_held_out(predictions: Stamp, samples: Stamp, metrics: Stamp, n_classes: int) -> pd.DataFrame:
     table = _predictions(predictions, n_classes)
-    found = runs.read_metrics(Path(metrics[0])).get("calibrated")
+    found = _metrics(metrics).get("calibrated")
     held_out = table[table["split"] == "val"] if found else table[:0]
     groups = groups_of(held_out["image"], _samples(samples))
     probabilities = held_out[probability_columns(n_classes)].to_numpy(dtype=np.float64)
@@ -460,14 +462,15 @@ def _test_predictions(stamp: Stamp, n_classes: int) -> pd.DataFrame:
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
-def _submission_checks(stamps: tuple[Stamp, ...], class_names: tuple[str, ...]) -> list[core_submission.Check]:
-    submission, samples, test_predictions, problems = (Path(stamp[0]) for stamp in stamps)
+def _submission_checks(
+    submission: Stamp, samples: Stamp, test_predictions: Stamp, problems: Stamp, class_names: tuple[str, ...]
+) -> list[core_submission.Check]:
     return core_submission.check_submission(
-        runs.read_submission(submission),
-        runs.read_samples(samples),
-        runs.read_test_predictions(test_predictions, len(class_names)),
+        runs.read_submission(Path(submission[0])),
+        _samples(samples),
+        _test_predictions(test_predictions, len(class_names)),
         class_names,
-        core_submission.unusable_test_images(runs.read_problems(problems)),
+        core_submission.unusable_test_images(_problems(problems)),
     )
 
 
@@ -559,8 +562,7 @@ def _reviewed_photos(tables: _Tables, labels: str, log: Stamp | None, class_name
 
 
 def _log_stamp(run: Run) -> Stamp | None:
-    path = reviews_path(run)
-    return _stamp(path) if path.exists() else None
+    return _stamp_or_none(reviews_path(run))
 
 
 @lru_cache(4)
@@ -790,19 +792,6 @@ def _pair(before: Run, after: Run, name: str) -> "_Pair":
     earlier, later = (_stamp(run.path / name) for run in (before, after))
     samples_before, samples_after = (_stamp(run.path / runs.SAMPLES_FILE) for run in (before, after))
     return _Pair(earlier, later, samples_before, samples_after, len(after.class_names))
-
-
-def find_run(name: str) -> Run:
-    """A run by its name.
-
-    Raises:
-        RunError: If there is none that can be read.
-    """
-    found, _ = list_runs()
-    run = next((run for run in found if run.name == name), None)
-    if run is None:
-        raise RunError(f"There is no run {name} here that can be read.")
-    return run
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard import address
 from dashboard.gallery import DEFAULT_ROWS, DEFAULT_TILES, ROWS, TILES, show_gallery
 from dashboard.linked import Chosen
-from dashboard.page import escaped
+from dashboard.page import escaped, plural
 from dashboard.photo import show_opened
 from dashboard.selection import (
     ANY_SPLIT,
@@ -36,12 +36,12 @@ def show_photos(view: Chosen, title: str = "Photos", default_order: Order = "hig
     """The photos that are chosen: what is asked for, how many there are, and the gallery; the same on every page."""
     st.subheader(title, anchor=False)
     show_bar(view)
-    by = _order(default_order)
+    by = address.choice("sort", ORDERS, default_order)
     photos = view.in_order(by)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.popover("Filter", icon=":material/tune:"):
             _show_filters(view)
-        st.selectbox("Sort by", ORDERS, width=190, **_bound_order(by, default_order))
+        st.selectbox("Sort by", ORDERS, width=190, **address.bound_choice("sort", ORDERS, default_order))
         st.segmented_control(
             "Size", TILES, required=True, **address.bound_choice("tiles", TILES, DEFAULT_TILES)
         )  # fmt: skip
@@ -58,15 +58,6 @@ def _csv(photos: pd.DataFrame, other: pd.DataFrame | None) -> bytes:
     return for_spreadsheet(photos if other is None else photos.join(other, on="image"))
 
 
-def _order(default: Order) -> Order:
-    asked = address.params().get("sort", default)
-    return asked if asked in ORDERS else default
-
-
-def _bound_order(shown: Order, default: Order) -> dict[str, Any]:
-    return address.bound("sort", shown, lambda by: address.go(sort=None if by == default else by, page=None))
-
-
 def show_bar(view: Chosen) -> None:
     """Chips, each of which takes its condition away, and how many photos meet them all.
 
@@ -76,11 +67,11 @@ def show_bar(view: Chosen) -> None:
         st.warning(escaped(fault))
     selection, n = view.selection, int(view.mask.sum())
     words = {} if selection == view.default else chips(selection)
-    noun = "photo" if len(view.photos) == 1 else "photos"
+    n_all = len(view.photos)
     with st.container(horizontal=True, vertical_alignment="center", key="chips"):
         # First, so that it stays in its place while chips come and go.
         by_itself = "".join(f" ({text})" for text in chips(view.default).values() if selection == view.default)
-        st.markdown(f"**{n:,}** of {len(view.photos):,} {noun}{escaped(by_itself)}", width="content")
+        st.markdown(f"**{n:,}** of {n_all:,} {plural(n_all, 'photo')}{escaped(by_itself)}", width="content")
         for field, text in words.items():
             st.button(
                 f"{escaped(text)} ✕", key=f"chip-{field}",

@@ -9,12 +9,12 @@ import pandas as pd
 import streamlit as st
 
 from core.images import PhotoError
-from core.reviews import MAX_NOTE
+from core.reviews import MAX_NOTE, Decision
 from core.runs import Run
 from dashboard import address, data
 from dashboard.page import escaped
 from dashboard.photos import NO_LABEL, class_name
-from dashboard.review import SIGNS, badge, take, told, undoes, why_not
+from dashboard.review import SIGNS, badge, take, told, why_not
 
 ROWS = ("24", "60", "120")
 DEFAULT_ROWS = "60"
@@ -57,9 +57,9 @@ def show_gallery(
     if photos.empty:
         st.info("No photo meets all of these conditions. Take one away.", icon=":material/search_off:")
         return
-    rows = int(_choice("rows", ROWS, DEFAULT_ROWS))
+    rows = int(address.choice("rows", ROWS, DEFAULT_ROWS))
     n_pages = ceil(len(photos) / rows)
-    page = min(_page_asked(), n_pages)
+    page = min(address.page_asked(), n_pages)
     start = (page - 1) * rows
     shown = photos.iloc[start : start + rows]
     if other is not None:
@@ -68,7 +68,7 @@ def show_gallery(
     event = _grid(
         data={
             "items": _items(run, shown, None if captions is None else captions[start : start + rows]),
-            "tiles": _choice("tiles", TILES, DEFAULT_TILES),
+            "tiles": address.choice("tiles", TILES, DEFAULT_TILES),
             "page": page,
             "pages": n_pages,
             "review": {"classes": run.class_names, "words": SIGNS, "known": [*told(run), *refused]},
@@ -82,7 +82,7 @@ def show_gallery(
         st.error(escaped(reason), icon=":material/error:")
     if n_pages > 1:
         with st.container(horizontal=True, horizontal_alignment="center"):
-            st.pagination(n_pages, **address.bound(f"{key}-page", page, _go_to_page))
+            st.pagination(n_pages, **address.bound(f"{key}-page", page, address.go_to_page))
     if event.picked is not None and (photos["image"] == event.picked).any():
         address.go(photo=event.picked)
         st.rerun()
@@ -116,27 +116,16 @@ def _take_pending(run: Run, key: str) -> None:
 
 def _turn(key: str, n_pages: int) -> None:
     turned = cast(int, st.session_state[key].turned)
-    _go_to_page(min(max(min(_page_asked(), n_pages) + turned, 1), n_pages))
-
-
-def _go_to_page(page: int) -> None:
-    address.go(page=str(page) if page > 1 else None)
-
-
-def _page_asked() -> int:
-    asked = address.params().get("page", "1")
-    return max(int(asked), 1) if asked.isascii() and asked.isdigit() and len(asked) < 8 else 1
-
-
-def _choice(param: str, options: Sequence[str], default: str) -> str:
-    asked = address.params().get(param, default)
-    return asked if asked in options else default
+    address.go_to_page(min(max(min(address.page_asked(), n_pages) + turned, 1), n_pages))
 
 
 def _items(run: Run, photos: pd.DataFrame, captions: Sequence[str] | None) -> list[dict[str, str]]:
     sources = data.thumbnail_uris(run, photos["image"].tolist())
-    rows = data.decided(run, photos).to_dict("records")
-    items = [_item(run, row, source) | _review_item(run, row) for row, source in zip(rows, sources, strict=True)]
+    rows, decisions = data.decided(run, photos).to_dict("records"), data.reviews(run).decisions
+    items = [
+        _item(run, row, source) | _review_item(row, decisions.get(row["sha256"]))
+        for row, source in zip(rows, sources, strict=True)
+    ]
     for item, caption in zip(items, captions or (), strict=False):
         item["detail"] = caption
     return items
@@ -174,13 +163,13 @@ def _both_answers(row: dict[Any, Any], names: Sequence[str]) -> str:
     return f"other run: {other}\nthis run: {this}"
 
 
-def _review_item(run: Run, row: dict[Any, Any]) -> dict[str, str]:
+def _review_item(row: dict[Any, Any], decision: Decision | None) -> dict[str, str]:
     """What was decided about a photo: in words, as an action, the review that an undo means; why nothing can be."""
     return {
         "badge": badge(row),
         "review": row["review"],
         "note": row["note"],
-        "decision": undoes(run, row["sha256"]) or "",
+        "decision": decision.last if decision else "",
         "locked": why_not(row),
     }
 

@@ -11,6 +11,7 @@ from core.runs import METRICS_FILE, Run
 from dashboard import address, data
 from dashboard.gallery import show_row
 from dashboard.linked import Chosen, toggle
+from dashboard.page import plural
 from dashboard.photos import NO_LABEL
 from dashboard.selection import SPLIT_WORDS
 
@@ -48,7 +49,7 @@ def group_table(photos: pd.DataFrame) -> pd.DataFrame:
 def groups_text(table: pd.DataFrame) -> str:
     """How many groups there are, and of which kinds."""
     n, n_conflicts, n_across = len(table), int(table["conflicts"].sum()), int(table["across"].sum())
-    text = f"{int(table['n_photos'].sum()):,} photos are in {_counted(n, 'group')} of near-identical ones"
+    text = f"{int(table['n_photos'].sum()):,} photos are in {n:,} {plural(n, 'group')} of near-identical ones"
     kinds = [f"labels differ within {n_conflicts:,}"] * bool(n_conflicts)
     kinds += [f"{n_across:,} {'has' if n_across == 1 else 'have'} photos of both training and test"] * bool(n_across)
     return "; ".join([text, *kinds]) + "."
@@ -66,8 +67,8 @@ def leak_text(info: dict[str, Any], metrics: dict[str, Any]) -> str:
         return ""
     text = (
         "A group stays on one side of the split. Had it been a naive one, "
-        f"{n_leaked:,} of {_counted(n_scored, 'scored photo')} would have had a near-identical one among those learnt "
-        "from"
+        f"{n_leaked:,} of {n_scored:,} {plural(n_scored, 'scored photo')} would have had a near-identical one among "
+        "those learnt from"
     )
     naive = metrics.get("naive_split")
     if not isinstance(naive, dict):
@@ -89,10 +90,6 @@ def _accuracy(scores: dict[str, Any]) -> str:
     return f"{scores['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%})"
 
 
-def _counted(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
 def show_groups(view: Chosen) -> None:
     """The list of groups, some at a time; a click on a line chooses its photos."""
     st.subheader("Near-identical photos", anchor=False)
@@ -112,11 +109,13 @@ def show_groups(view: Chosen) -> None:
         )  # fmt: skip
     shown = table if kind == ALL else table[table[kind]]
     n_pages = ceil(len(shown) / GROUPS_A_PAGE)
-    page = min(_page_asked(), n_pages)
+    page = min(address.page_asked(_PAGE_PARAM), n_pages)
     _show_page(view, shown.iloc[(page - 1) * GROUPS_A_PAGE : page * GROUPS_A_PAGE])
     if n_pages > 1:
         with st.container(horizontal=True, horizontal_alignment="center"):
-            st.pagination(n_pages, **address.bound("groups-page", page, _go_to_page))
+            st.pagination(
+                n_pages, **address.bound("groups-page", page, lambda page: address.go_to_page(page, _PAGE_PARAM))
+            )
 
 
 def _metrics(run: Run) -> dict[str, Any]:
@@ -150,12 +149,3 @@ def _show_group(view: Chosen, row: dict[Any, Any], members: pd.DataFrame) -> Non
 
 def _choose_kind(kind: str) -> None:
     address.go(**{_PARAM: None if kind == ALL else kind, _PAGE_PARAM: None})
-
-
-def _page_asked() -> int:
-    asked = address.params().get(_PAGE_PARAM, "1")
-    return max(int(asked), 1) if asked.isascii() and asked.isdigit() and len(asked) < 8 else 1
-
-
-def _go_to_page(page: int) -> None:
-    address.go(**{_PAGE_PARAM: str(page) if page > 1 else None})

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from core.errors import UserError
 from core.runs import Run
 from dashboard import address, data
+from dashboard.page import find_run
 from dashboard.selection import EVERYTHING, REVIEWED, TEST_DIFFERS, Selection, matches, order, simplified
 
 # Every chart can be saved as a picture; nothing else is needed.
@@ -87,7 +88,7 @@ def choose_photos(run: Run, default: Selection = EVERYTHING, labels: str | None 
                 faults.append("This run has no such map yet, so the area on it chooses no photo.")
     if selection.with_run is not None:
         try:
-            before = data.find_run(selection.with_run)
+            before = find_run(selection.with_run)
             is_test = selection.change == TEST_DIFFERS
             other = data.test_changes(before, run) if is_test else data.changes(before, run, labels)
         except UserError as error:

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
+from core.errors import UserError
 from core.runs import Run
-from dashboard import address, data
-from dashboard.page import escaped, previous_run, run_label
+from dashboard import address
+from dashboard.page import escaped, found_runs, previous_run, run_label
 
 
 def choose_other(run: Run, needs: str) -> Run | None:
@@ -17,8 +18,7 @@ def choose_other(run: Run, needs: str) -> Run | None:
     Returns:
         The other run; None where there is none that could be compared with, after saying why.
     """
-    found, _ = data.list_runs()
-    others = {other.name: other for other in found if other.name != run.name}
+    others = {other.name: other for other in found_runs() if other.name != run.name}
     if not others:
         st.info("This is the only run so far. Train again to have two to compare.", icon=":material/info:")
         return None
@@ -30,11 +30,18 @@ def choose_other(run: Run, needs: str) -> Run | None:
         index=None if other is None else 0, placeholder="choose a run", width=320,
         **address.bound("with", other.name if other else None, _choose),
     )  # fmt: skip
-    reason = _why_none(run, asked) if other is None else _why_not(run, other, needs)
-    if reason:
-        st.info(escaped(reason), icon=":material/info:")
-        return None
-    return other
+    if other is not None and other.has(needs):
+        return other
+    reason = _why_none(run, asked)
+    if other is not None:
+        reason = f"{other.name} has no {needs} ({other.state}), so it cannot be compared with. Choose another run."
+    st.info(escaped(reason), icon=":material/info:")
+    return None
+
+
+def say_why_not(other: Run, error: UserError) -> None:
+    """Say of a run that was chosen why it cannot be compared with after all."""
+    st.info(escaped(f"{other.name} cannot be compared with. {error}"), icon=":material/error:")
 
 
 def _choose(name: str | None) -> None:
@@ -46,15 +53,4 @@ def _why_none(run: Run, asked: str | None) -> str:
         return "A run cannot be compared with itself. Choose another one."
     if asked:
         return f"No run {asked} can be read here. Choose another one."
-    return "No finished run on the same photos is older than this one. Choose any other to compare with."
-
-
-def _why_not(run: Run, other: Run, needs: str) -> str | None:
-    if not other.has(needs):
-        return f"{other.name} has no {needs} ({other.state}), so it cannot be compared with. Choose another run."
-    if other.class_names != run.class_names:
-        return (
-            f"{other.name} cannot be compared with: its classes are {', '.join(other.class_names)}, and here they are "
-            f"{', '.join(run.class_names)}. Choose another run."
-        )
-    return None
+    return "No finished run on the same dataset is older than this one. Choose any other to compare with."

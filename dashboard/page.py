@@ -13,7 +13,7 @@ from core.runs import BrokenRun, Run, RunError
 from dashboard import address, data
 from dashboard.progress import end_text, progress_text
 
-_CHOSEN_RUN = "chosen_run"
+_FOUND_RUNS, _CHOSEN_RUN = "found_runs", "chosen_run"
 # How often an open page looks whether a training has gone on.
 SECONDS_BETWEEN_LOOKS = 2.0
 
@@ -22,12 +22,12 @@ _WHY_NONE = {runs.SUBMISSION_FILE: "Its dataset has no test photos to predict: p
 
 
 def choose_run() -> None:
-    """Show the run picker in the sidebar and remember what was picked for `open_page`."""
+    """Show the run picker in the sidebar; remember what was picked and what there is for the page that is drawn."""
     found, broken = data.list_runs()
     by_name = {run.name: run for run in found}
     labels = {run.name: run_label(run) for run in found}
     asked = address.params().get("run")
-    st.session_state[_CHOSEN_RUN] = None
+    st.session_state[_FOUND_RUNS], st.session_state[_CHOSEN_RUN] = found, None
     with st.sidebar:
         if found:
             run = by_name.get(asked or "", found[0])
@@ -104,12 +104,29 @@ def faults_shown() -> Iterator[None]:
         st.error(escaped(text), icon=":material/error:")
 
 
+def found_runs() -> list[Run]:
+    """All runs that can be read, as they were when the page was begun; see `core.runs.list_runs`."""
+    found: list[Run] = st.session_state[_FOUND_RUNS]
+    return found
+
+
+def find_run(name: str) -> Run:
+    """A run by its name.
+
+    Raises:
+        RunError: If there is none that can be read.
+    """
+    run = next((run for run in found_runs() if run.name == name), None)
+    if run is None:
+        raise RunError(f"There is no run {name} here that can be read.")
+    return run
+
+
 def previous_run(run: Run) -> Run | None:
     """The newest finished run on the same dataset that is older than this one."""
-    found, _ = data.list_runs()
     older = (
         other
-        for other in found
+        for other in found_runs()
         if other.state == runs.FINISHED
         and other.info["created"] < run.info["created"]
         and other.info["config"]["data"] == run.info["config"]["data"]
@@ -192,9 +209,7 @@ def show_progress(run: Run, prefix: str = "") -> None:
 
 def _say_broken(broken: list[BrokenRun]) -> None:
     if broken:
-        with st.expander(
-            f"{len(broken)} unreadable {'run' if len(broken) == 1 else 'runs'}", icon=":material/warning:"
-        ):
+        with st.expander(f"{len(broken):,} unreadable {plural(len(broken), 'run')}", icon=":material/warning:"):
             for run in broken:
                 st.text(f"{run.name}\n{run.reason}")
 
@@ -229,6 +244,11 @@ def _why_missing(run: Run, name: str) -> str:
 def ink() -> str:
     """The colour of text on the visitor's theme."""
     return "#f3f5f7" if st.context.theme.type == "dark" else "#1c242c"
+
+
+def plural(n: int, noun: str) -> str:
+    """A noun as it follows a number."""
+    return noun if n == 1 else f"{noun}s"
 
 
 def escaped(text: str) -> str:

@@ -184,7 +184,7 @@ def _panels(photo: Photo, look: data.Look, explanation: Explanation, classifier:
             Panel(
                 title=name,
                 detail=f"{probability:.1%}" if heat.any() else f"{probability:.1%}, nothing speaks for it",
-                heat=data.uri(overlay_png(on_photo, size), "png"),
+                heat=data.uri(overlay_png(on_photo), "png"),
                 alt=f"What speaks for {name} in {photo.name}",
             )
         )

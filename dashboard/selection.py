@@ -19,7 +19,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -117,26 +117,44 @@ class Selection:
 
     def without(self, field: str) -> "Selection":
         """The selection with one condition less; what only serves that condition goes with it."""
-        served = {"area": ("area", "map"), "change": ("change", "with_run", "labels")}.get(field, (field,))
-        return replace(self, **dict.fromkeys(served))
+        return replace(self, **dict.fromkeys((field, *_SERVANTS.get(field, ()))))
 
 
 EVERYTHING = Selection()
-# Fields that are no condition of their own.
-_SERVANTS = ("map", "with_run", "labels")
+# Fields that are no condition of their own, by the one that they serve; without the first of them that means nothing.
+_SERVANTS = {"area": ("map",), "change": ("with_run", "labels")}
 FIELDS = tuple(field.name for field in fields(Selection))
 # Python has taken the word.
 _PARAM_OF = {"with_run": "with"}
-# Fields that hold a range of a column: in words, as an address has it times what, in which form, of which unit.
+
+
+class Quantity(NamedTuple):
+    """Something that photos have more or less of, for a person.
+
+    Attributes:
+        title: What it is called.
+        factor: As an address has it times what it is shown.
+        decimals: How many are enough as a rule.
+        unit: What follows a number.
+    """
+
+    title: str
+    factor: int = 1
+    decimals: int = 0
+    unit: str = ""
+
+
+# Fields that hold a range of a column.
 RANGES = {
-    "confidence": ("confidence", 100, "{:.0f}", " %"),
-    "ratio": ("width : height", 1, "{:.2f}", ""),
-    "brightness": ("brightness", 100, "{:.0f}", " %"),
-    "contrast": ("contrast", 100, "{:.0f}", " %"),
-    "sharpness": ("sharpness", 1, "{:,.0f}", ""),
-    "megapixels": ("size", 1, "{:.2f}", " megapixels"),
-    "copies": ("near-identical photos", 1, "{:.0f}", ""),
+    "confidence": Quantity("Confidence", 100, unit=" %"),
+    "ratio": Quantity("Aspect ratio", decimals=2),
+    "brightness": Quantity("Brightness", 100, unit=" %"),
+    "contrast": Quantity("Contrast", 100, unit=" %"),
+    "sharpness": Quantity("Sharpness"),
+    "megapixels": Quantity("Size", decimals=2, unit=" MP"),
+    "copies": Quantity("Near-identical photos"),
 }
+_MOST_DECIMALS = 4
 PARAMS = tuple(_PARAM_OF.get(field, field) for field in FIELDS)
 
 
@@ -161,15 +179,14 @@ def parse(params: Mapping[str, str]) -> tuple[Selection, list[str]]:
                 faults.append(f"{param}={text[:60]} means nothing here and was left out of the selection.")
             else:
                 values[field] = value
-    for served, servant in (("area", "map"), ("change", "with_run")):
-        if served in values and servant not in values:
-            param = _PARAM_OF.get(servant, servant)
+    for served, servants in _SERVANTS.items():
+        if served in values and servants[0] not in values:
+            param = _PARAM_OF.get(servants[0], servants[0])
             faults.append(f"{served} means nothing without {param} and was left out of the selection.")
             del values[served]
-        elif served not in values:
-            values.pop(servant, None)
-    if "change" not in values:
-        values.pop("labels", None)
+        if served not in values:
+            for servant in servants:
+                values.pop(servant, None)
     return Selection(**values), faults  # type: ignore[arg-type]
 
 
@@ -244,10 +261,11 @@ def _short(number: float) -> str:
 
 def chips(selection: Selection) -> dict[str, str]:
     """What each condition says, in words, by field."""
+    servants = [servant for served in _SERVANTS.values() for servant in served]
     return {
         field: _words(field, selection)
         for field in FIELDS
-        if field not in _SERVANTS and getattr(selection, field) is not None
+        if field not in servants and getattr(selection, field) is not None
     }
 
 
@@ -258,9 +276,8 @@ def _words(field: str, selection: Selection) -> str:
     if field == "copies":
         return _copies_words(*value)
     if field in RANGES:
-        words, factor, form, unit = RANGES[field]
-        low, high = (form.format(factor * end) for end in value)
-        return f"{words} {low} to {high}{unit}"
+        low, high = bound_texts(field, value)
+        return f"{RANGES[field].title.lower()} {low} to {high}{RANGES[field].unit}"
     if field == "shape":
         return f"{value[0]} x {value[1]} pixels"
     if field == "area":
@@ -275,6 +292,22 @@ def _words(field: str, selection: Selection) -> str:
     return {"true": "true class: ", "fold": "fold ", "name": "name has ", "outcome": ""}.get(field, f"{field}: ") + str(
         value
     )
+
+
+def bound_texts(field: str, bounds: Sequence[float]) -> list[str]:
+    """Bounds of ranges without their unit, with as few decimals as tell them apart."""
+    quantity = RANGES[field]
+    texts: list[str] = []
+    for decimals in range(quantity.decimals, _MOST_DECIMALS + 1):
+        texts = [_number(quantity.factor * bound, decimals) for bound in bounds]
+        if len(set(texts)) == len(bounds):
+            break
+    return texts
+
+
+def _number(number: float, decimals: int) -> str:
+    text = f"{number:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if decimals else text
 
 
 def _copies_words(low: float, high: float) -> str:

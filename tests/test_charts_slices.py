@@ -10,7 +10,7 @@ from dashboard.selection import matches, parse
 
 
 def photos_with(column: str, values: list[float]) -> pd.DataFrame:
-    unknown = {each.column: np.nan for each in PROPERTIES}
+    unknown = dict.fromkeys(PROPERTIES, np.nan)
     return pd.DataFrame({"split": ["val"] * len(values)} | unknown | {column: values})
 
 
@@ -31,6 +31,14 @@ def test_slices_are_named_by_their_range_in_a_unit_that_people_use(
     column: str, factor: float, names: list[str]
 ) -> None:
     assert slice_names(slices_of(column, [factor * n for n in range(90)])) == names
+
+
+def test_slices_are_named_in_as_few_decimals_as_tell_their_bounds_apart() -> None:
+    for edges, names in (
+        ([0.01, 0.0903, 0.2497, 1.0], ["below 0.09 MP", "0.09 to 0.25 MP", "0.25 MP or more"]),
+        ([0.01, 0.2497, 0.2503, 1.0], ["below 0.2497 MP", "0.2497 to 0.2503 MP", "0.2503 MP or more"]),
+    ):
+        assert slice_names(pd.DataFrame({"property": "megapixels", "low": edges[:-1], "high": edges[1:]})) == names
 
 
 def test_numbers_of_near_identical_photos_are_named_as_such() -> None:

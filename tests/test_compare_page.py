@@ -89,7 +89,7 @@ def test_the_only_run_has_nothing_to_be_compared_with(before: Run) -> None:
 def test_the_oldest_run_waits_for_a_choice(run: Run) -> None:
     app = open_page("compare", run="before")
     assert app.selectbox(key="with").value is None
-    assert "No finished run on the same photos is older" in texts(app)
+    assert "No finished run on the same dataset is older" in texts(app)
     app.selectbox(key="with").set_value("later").run()
     assert "4 photos held out in both before (this run) and later" in texts(app).replace("*", "")
 
@@ -114,7 +114,10 @@ def test_a_link_to_a_run_that_cannot_be_meant_says_so(run: Run, asked: str, expe
 def test_a_run_with_other_classes_is_told(run: Run, runs_dir: Path, data: Path) -> None:
     write_run(runs_dir, data, name="pets", class_names=["cat", "dog", "fish"])
     app = open_page("compare", run="later", **{"with": "pets"})
-    assert "pets cannot be compared with: its classes are cat, dog, fish" in texts(app)
+    assert (
+        "pets cannot be compared with. Expected two runs with the same classes; found cat, dog, fish in pets"
+        in texts(app)
+    )
     assert not app.metric
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from core.runs import Run
 from tests.conftest import make_photo
-from tests.handwritten import write_folds, write_run
+from tests.handwritten import predict_anew, write_folds, write_run
 from tests.pages import open_page, plain, shown, texts, tiles
 
 PAGES = (
@@ -144,6 +144,17 @@ def test_overview_shows_figures_with_their_intervals(run: Run) -> None:
     assert "95 %: 15.0% to 85.0%" in texts(app)
 
 
+def test_overview_counts_what_there_is_to_look_at_next(run: Run) -> None:
+    def links() -> list[str]:
+        return [link.proto.label for link in open_page("overview").main.get("page_link")]
+
+    assert links()[:2] == ["Look at the 2 held-out photos that were got wrong", "Check 2 labels that may be wrong"]
+    predict_anew(run, d=(0.1, 0.1, 0.8))
+    issues = run.path / "label_issues.csv"
+    issues.write_text(issues.read_text().replace("b.jpg,0,1,0.3,True", "b.jpg,0,1,0.3,False"))
+    assert links()[:2] == ["Look at the 1 held-out photo that was got wrong", "Check 1 label that may be wrong"]
+
+
 def test_overview_marks_scores_that_early_stopping_watched(run: Run) -> None:
     assert "orange-badge" in texts(open_page("overview")) and "early stopping watched them" in texts(
         open_page("overview")
@@ -197,6 +208,7 @@ def test_overview_compares_with_the_run_before(run: Run, runs_dir: Path, data: P
     app = open_page("overview")
     assert "Against first, the run before" in texts(app)
     assert "On the 4 photos held out in both, accuracy differs by **+25.0 points**" in texts(app)
+    assert "No proof of a difference: the interval holds 0." in texts(app)
 
 
 def test_overview_names_the_options_that_differ(run: Run, runs_dir: Path, data: Path) -> None:

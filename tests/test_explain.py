@@ -196,9 +196,9 @@ def test_the_map_of_a_squashed_photo_covers_it_to_its_edges() -> None:
 # --- as a picture ----------------------------------------------------------------------------------------------------
 
 
-def picture(heat: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:
-    with Image.open(io.BytesIO(overlay_png(heat, size))) as image:
-        assert (image.format, image.mode, image.size) == ("PNG", "RGBA", size)
+def picture(heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+    with Image.open(io.BytesIO(overlay_png(heat))) as image:
+        assert (image.format, image.mode, image.size) == ("PNG", "RGBA", heat.shape[::-1])
         return np.asarray(image)
 
 
@@ -210,19 +210,20 @@ def lightness(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.asarray(np.where(y > 0.008856, 116 * np.cbrt(y) - 16, 903.3 * y))
 
 
-def test_the_picture_has_the_size_asked_for_and_hides_nothing_by_itself() -> None:
-    assert (picture(np.eye(14, dtype=np.float32), (61, 40))[..., 3] == 255).all()
+def test_the_picture_has_the_size_of_the_map_and_hides_nothing_by_itself() -> None:
+    assert (picture(np.eye(40, 61, dtype=np.float32))[..., 3] == 255).all()
 
 
 def test_the_hotter_the_lighter_in_even_steps() -> None:
     ramp = np.linspace(0, 1, 256, dtype=np.float32)[None]
-    steps = np.diff(lightness(picture(ramp, (256, 1))[0, :, :3]))
+    steps = np.diff(lightness(picture(ramp)[0, :, :3]))
     assert steps.min() > 0
     assert steps.sum() > 95
     assert steps.max() < 2 * steps.mean()
 
 
 def test_between_two_cells_the_heat_changes_gradually() -> None:
-    row = lightness(picture(np.array([[0, 1]], np.float32), (40, 1))[0, :, :3])
+    heat = np.repeat([[0, 1]], 7, axis=1).repeat(14, axis=0).astype(np.float32)
+    row = lightness(picture(heat_on_photo(heat, "squash", (280, 280), 224))[0, :, :3])
     assert row[0] < 1 and row[-1] > 95
     assert (np.diff(row) >= 0).all() and np.diff(row).max() < 12

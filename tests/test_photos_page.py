@@ -96,10 +96,10 @@ def test_what_means_nothing_in_an_address_is_told(run: Run) -> None:
 
 def test_photos_are_sorted_as_asked(run: Run) -> None:
     app = open_page("photos", split="val")
-    app.selectbox(key="sort").set_value("name").run()
+    app.selectbox(key="choice-sort").set_value("name").run()
     assert shown(app) == "abcd"
     assert address(app)["sort"] == "name"
-    app.selectbox(key="sort").set_value("highest loss").run()
+    app.selectbox(key="choice-sort").set_value("highest loss").run()
     assert "sort" not in address(app)
 
 

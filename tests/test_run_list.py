@@ -8,6 +8,7 @@ import pytest
 from core import runs
 from dashboard import data
 from tests.handwritten import write_run
+from tests.pages import open_page, texts
 
 
 @pytest.fixture
@@ -49,3 +50,18 @@ def test_figures_that_cannot_be_read_are_none(two_runs: Path) -> None:
     (two_runs / "a" / "history.csv").unlink()
     assert data.accuracy(found[0]) is None
     assert data.history_summary(found[0]) is None
+
+
+def test_a_page_lists_the_runs_once_however_many_of_its_parts_ask_for_them(
+    two_runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, look, looks = open_page("compare", run="b", change="fixed", **{"with": "a"}), data.list_runs, []
+
+    def counted() -> tuple[list[runs.Run], list[runs.BrokenRun]]:
+        looks.append("a look")
+        return look()
+
+    monkeypatch.setattr(data, "list_runs", counted)
+    app.run()
+    assert "held out in both **b** (this run) and **a**" in texts(app)
+    assert looks == ["a look"]

@@ -241,11 +241,17 @@ def test_each_condition_has_a_chip_that_says_it() -> None:
         "name": "name has ab c",
         "problem": "problem: duplicate",
         "shape": "612 x 408 pixels",
-        "ratio": "width : height 1.41 to 1.54",
+        "ratio": "aspect ratio 1.41 to 1.54",
         "area": "an area of the PCA map",
         "change": "right now, wrong in before, by the original labels",
         "review": "excluded",
     }
+
+
+def test_bounds_have_as_few_decimals_as_tell_them_apart() -> None:
+    assert chips(Selection(megapixels=(0.0903, 0.2497))) == {"megapixels": "size 0.09 to 0.25 MP"}
+    assert chips(Selection(brightness=(0.321, 0.324))) == {"brightness": "brightness 32.1 to 32.4 %"}
+    assert chips(Selection(sharpness=(1500, 1500))) == {"sharpness": "sharpness 1,500 to 1,500"}
 
 
 # --- order ---

@@ -11,7 +11,7 @@ from core.intervals import unpaired_intervals, wilson_interval
 from core.slices import MAX_SLICES, MIN_PHOTOS, PROPERTIES, find_slices, fisher_exact, holm, weakest
 from dashboard.selection import Selection, matches, parse, to_params
 
-COLUMNS = [each.column for each in PROPERTIES]
+COLUMNS = list(PROPERTIES)
 
 
 def photos_with(**columns: Sequence[float] | NDArray[np.floating]) -> pd.DataFrame:

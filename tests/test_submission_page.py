@@ -163,5 +163,5 @@ def test_a_run_that_has_no_file_or_other_classes_is_told(run: Run, older: Run) -
     info = json.loads((older.path / "run.json").read_text())
     (older.path / "run.json").write_text(json.dumps(info | {"class_names": ["cat", "dog", "fish"]}))
     app = open_page("submission", run="first", **{"with": "older"})
-    assert "older cannot be compared with: its classes are cat, dog, fish" in texts(app)
+    assert "older cannot be compared with. Expected two runs with the same classes; found cat, dog, fish" in texts(app)
     assert shown(app) == "yx"

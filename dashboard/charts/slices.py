@@ -1,16 +1,15 @@
 """How photos do slice by slice of what is known of them; a click on a slice chooses its photos."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard.charts.style import FADED, HIGHLIGHT, NEUTRAL, colour, query
-from dashboard.selection import Selection, to_params
+from dashboard.selection import RANGES, Selection, bound_texts, to_params
 
-# As an address has a bound times what, and its unit.
-_UNITS = {"brightness": (100, " %"), "contrast": (100, " %"), "megapixels": (1, " MP")}
 _ROW, _BESIDE_ROWS = 46, 100
 
 
@@ -18,32 +17,24 @@ def slice_names(slices: pd.DataFrame) -> list[str]:
     """What each slice of one property holds, in words; the outermost ones are open.
 
     Args:
-        slices: Those of one property, in the order of its values; see `core.slices.find_slices`.
+        slices: Those of one property, at least two or none, in the order of its values; see
+            `core.slices.find_slices`.
     """
-    last = len(slices) - 1
-    rows = zip(slices["property"], slices["low"], slices["high"], strict=True)
-    return [
-        (_number_of_copies if column == "copies" else _range)(column, low, high, index == 0, index == last)
-        for index, (column, low, high) in enumerate(rows)
-    ]
+    lows = slices["low"].tolist()
+    if not lows:
+        return []
+    column = slices["property"].iloc[0]
+    if column == "copies":
+        return [_number_of_copies(low, high) for low, high in zip(lows, slices["high"], strict=True)]
+    unit, cuts = RANGES[column].unit, bound_texts(column, lows[1:])
+    between = [f"{low} to {high}{unit}" for low, high in pairwise(cuts)]
+    return [f"below {cuts[0]}{unit}", *between, f"{cuts[-1]}{unit} or more"]
 
 
-def _range(column: str, low: float, high: float, is_first: bool, is_last: bool) -> str:
-    factor, unit = _UNITS.get(column, (1, ""))
-    low_text, high_text = (_short(factor * bound) for bound in (low, high))
-    if is_first:
-        return f"below {high_text}{unit}"
-    return f"{low_text}{unit} or more" if is_last else f"{low_text} to {high_text}{unit}"
-
-
-def _number_of_copies(column: str, low: float, high: float, is_first: bool, is_last: bool) -> str:
+def _number_of_copies(low: float, high: float) -> str:
     if high <= 1:
         return "none"
     return "1" if high <= 2 else f"{low:.0f} or more"
-
-
-def _short(number: float) -> str:
-    return f"{number:,.4f}".rstrip("0").rstrip(".")
 
 
 def slice_accuracy(

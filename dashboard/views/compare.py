@@ -7,7 +7,16 @@ import pandas as pd
 import streamlit as st
 
 from core import runs
-from core.comparison import BROKEN, FIXED, Comparison, PairedFigure, changes_per_class, config_differences, mcnemar
+from core.comparison import (
+    BROKEN,
+    FIXED,
+    Comparison,
+    PairedFigure,
+    accuracy_difference,
+    changes_per_class,
+    config_differences,
+    mcnemar,
+)
 from core.errors import UserError
 from core.evaluation import score_kind
 from core.reviews import Followed
@@ -17,8 +26,9 @@ from dashboard.charts import comparison as charts
 from dashboard.charts import training
 from dashboard.filters import show_photos
 from dashboard.linked import Chosen, choose_photos, show_chart, show_plain_chart, toggle
-from dashboard.other_run import choose_other
-from dashboard.page import escaped, open_page
+from dashboard.other_run import choose_other, say_why_not
+from dashboard.page import escaped, open_page, plural
+from dashboard.scores import FIGURES, change_interval_text, change_text, change_unit, verdict
 from dashboard.selection import CHANGE_WORDS, EVERYTHING, MENDED, ORIGINAL, REVIEW_WORDS, REVIEWED
 
 HOW_TO_READ = (
@@ -30,21 +40,13 @@ HOW_INTERVALS_ARE_MADE = (
     "Min's interval, counts divided by the design effect of the groups before; of macro F1 a bootstrap that draws "
     "groups, 2,000 times; of log loss Student's, its variance multiplied by the design effect."
 )
-# Title, format, whether more is better, what it means; by name.
-FIGURES = {
-    "accuracy": ("Accuracy", "{:.1%}", True, "Share of photos whose class was predicted."),
-    "macro_f1": ("Macro F1", "{:.1%}", True, "Mean of the classes' F1: each class counts the same."),
-    "log_loss": ("Log loss", "{:.3f}", False, "Mean of -log(probability of the true class); lower is better."),
-}
-
-
 LABELS_WORDS = {REVIEWED: "the reviewed labels", ORIGINAL: "the original labels"}
 
 
 def photos_text(run: Run, other: Run, comparison: Comparison, n_replaced: int, labels: str) -> str:
     """Which photos the figures are of, by which labels, and which are left out."""
     n, here, there = comparison.n_images, escaped(run.name), escaped(other.name)
-    parts = [f"Figures of the **{n:,}** {_photos(n)} held out in both **{here}** (this run) and **{there}**."]
+    parts = [f"Figures of the **{n:,}** {plural(n, 'photo')} held out in both **{here}** (this run) and **{there}**."]
     if not n:
         parts = [
             f"No photo was held out in both **{here}** (this run) and **{there}**, so there is nothing to tell them "
@@ -75,31 +77,28 @@ def is_optimistic(run: Run) -> bool:
     return score_kind(predictions[predictions["split"] == "val"]).is_optimistic
 
 
-def _photos(n: int) -> str:
-    return "photo" if n == 1 else "photos"
-
-
 def followed_text(followed: Followed) -> str:
     """With what reviews a run was trained."""
     n = followed.n_relabelled
     if not n and not followed.n_excluded:
         return "with none"
-    return f"with {n:,} {_photos(n)} relabelled and {followed.n_excluded:,} excluded"
+    return f"with {n:,} {plural(n, 'photo')} relabelled and {followed.n_excluded:,} excluded"
 
 
 def scores_by_labels(run: Run, other: Run) -> pd.DataFrame:
     """The accuracies of two runs under either kind of labels; no rows where no photo was held out in both."""
     rows = []
     for labels, words in LABELS_WORDS.items():
-        for figure in data.paired_figures(other, run, labels)[:1]:
-            ends = " to ".join(change_text(end, "%") for end in figure.interval)
+        accuracy = accuracy_difference(data.comparison(other, run, labels))
+        if accuracy is not None:
+            form = FIGURES[accuracy.name].form
             rows.append(
                 {
                     "accuracy by": words,
-                    other.name: f"{figure.before:.1%}",
-                    f"{run.name} (this run)": f"{figure.after:.1%}",
-                    "difference in points": change_text(figure.difference, "%"),
-                    "95 % interval": "" if math.isinf(figure.interval[0]) else ends,
+                    other.name: form.format(accuracy.before),
+                    f"{run.name} (this run)": form.format(accuracy.after),
+                    "difference in points": change_text(accuracy.difference, form),
+                    "95 % interval": change_interval_text(accuracy.interval, form),
                 }
             )
     return pd.DataFrame(rows)
@@ -133,36 +132,20 @@ def show_reviews(view: Chosen, other: Run, labels: str) -> None:
             )  # fmt: skip
 
 
-def verdict(figure: PairedFigure, more_is_better: bool) -> str:
-    """What a difference and its interval say."""
-    low, high = figure.interval
-    if low <= 0 <= high:
-        return "No proof of a difference: the interval holds 0."
-    return f"A real difference: this run is {'better' if (low > 0) == more_is_better else 'worse'}."
-
-
-def change_text(change: float, form: str) -> str:
-    """A change with its sign; that of a share in percentage points."""
-    return f"{100 * change:+.1f}" if "%" in form else f"{change:+.3f}"
-
-
 def show_figures(figures: list[PairedFigure], other: Run) -> None:
     """Each figure of both runs, and whether they differ by more than chance."""
     for column, figure in zip(st.columns(len(figures)), figures, strict=True):
-        title, form, more_is_better, meaning = FIGURES[figure.name]
-        unit = " points" if "%" in form else ""
+        title, form, _, meaning = FIGURES[figure.name]
         with column.container(border=True, height="stretch"):
-            difference = change_text(figure.difference, form) + unit
+            difference = change_text(figure.difference, form) + change_unit(form)
             st.metric(
                 title, form.format(figure.after), difference, delta_color="off", delta_arrow="off", help=meaning
             )  # fmt: skip
-            low, high = figure.interval
-            ends = f"{change_text(low, form)} to {change_text(high, form)}{unit}"
-            interval = (
-                "one group of photos is too few for an interval" if math.isinf(low) else f"difference, 95 %: {ends}"
-            )
+            interval = f"difference, 95 %: {change_interval_text(figure.interval, form)}{change_unit(form)}"
+            if math.isinf(figure.interval[0]):
+                interval = "one group of photos is too few for an interval"
             st.caption(f"{escaped(other.name)}: {form.format(figure.before)}  \n{interval}")
-            st.markdown(verdict(figure, more_is_better))
+            st.markdown(verdict(figure))
 
 
 def chance_text(comparison: Comparison) -> str:
@@ -174,8 +157,8 @@ def chance_text(comparison: Comparison) -> str:
     share = "less than 0.1 %" if p < 0.001 else f"{100 * p:.1f} %"
     meaning = "chance alone hardly explains this" if p < 0.05 else "chance alone may well explain this"
     return (
-        f"**{n_fixed:,}** {_photos(n_fixed)} fixed, **{n_broken:,}** newly broken. Were both runs equally good, "
-        f"numbers at least as uneven would come about in {share} of such comparisons, so {meaning} "
+        f"**{n_fixed:,}** {plural(n_fixed, 'photo')} fixed, **{n_broken:,}** newly broken. Were both runs equally "
+        f"good, numbers at least as uneven would come about in {share} of such comparisons, so {meaning} "
         f"(McNemar's exact test, p {'< 0.001' if p < 0.001 else f'= {p:.3f}'})."
     )
 
@@ -257,7 +240,7 @@ def read_comparison(run: Run, other: Run, labels: str) -> Comparison | None:
         data.followed(other)
         return data.comparison(other, run, labels)
     except UserError as error:
-        st.info(escaped(f"{other.name} cannot be compared with. {error}"), icon=":material/error:")
+        say_why_not(other, error)
         return None
 
 

@@ -1,6 +1,5 @@
 """Which classes are taken for which, and how far can the confidence be trusted?"""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast, get_args
 
@@ -17,7 +16,7 @@ from dashboard.charts import evaluation as charts
 from dashboard.data import Ranking
 from dashboard.filters import show_photos
 from dashboard.linked import Chosen, choose_photos, show_chart, show_plain_chart
-from dashboard.page import escaped, ink, open_page
+from dashboard.page import escaped, ink, open_page, plural
 from dashboard.photos import is_right
 from dashboard.scores import figure_text, interval_text, say_kind
 from dashboard.selection import Selection
@@ -78,9 +77,9 @@ def show_classes(run: Run, held_out: pd.DataFrame, matrix: Any) -> None:
         return
     for row in confused.head(6).to_dict("records"):
         true, predicted, count, share = (row[key] for key in ("true", "predicted", "count", "share"))
-        noun = "photo" if count == 1 else "photos"
+        counted = f"{count:,} {plural(count, 'photo')}"
         st.page_link(
-            "views/photos.py", label=escaped(f"{true} taken for {predicted}: {count} {noun}, {share:.0%} of {true}"),
+            "views/photos.py", label=escaped(f"{true} taken for {predicted}: {counted}, {share:.0%} of {true}"),
             icon=":material/arrow_forward:",
             query_params=address.link_to(Selection(split="val", true=true, predicted=predicted)),
         )  # fmt: skip
@@ -165,19 +164,13 @@ def show_threshold(held_out: pd.DataFrame, effect: float) -> None:
     """What leaving out the photos that the network is unsure of would gain."""
     st.subheader("Answer only when sure", anchor=False)
     left, right = st.columns([3, 2], gap="large")
-    asked = address.params().get("threshold", "0")
-    shown = int(asked) if re.fullmatch("[0-9]{1,2}", asked) else 0
-
-    def choose(value: int) -> None:
-        address.go(threshold=str(value) if value else None)
-
-    outcomes = is_right(held_out)
+    shown, outcomes = address.percent("threshold"), is_right(held_out)
     with right:
-        st.slider("Answer from confidence", 0, 99, format="%d %%", **address.bound("threshold", shown, choose))
+        st.slider("Answer from confidence", 0, 99, format="%d %%", **address.bound_percent("threshold"))
         point = reliability.at_threshold(held_out["confidence"], outcomes, shown / 100, effect)
         if point.n_images:
             st.markdown(
-                f"**{point.n_images}** of {len(held_out)} photos answered ({point.coverage:.0%}), "
+                f"**{point.n_images:,}** of {len(held_out):,} photos answered ({point.coverage:.0%}), "
                 f"**{point.accuracy:.1%}** of them right "
                 f"(95 %: {point.accuracy_low:.1%} to {point.accuracy_high:.1%})."
             )

@@ -41,14 +41,13 @@ def groups(photos: pd.DataFrame, by: str, class_names: tuple[str, ...]) -> Group
     return of_classes | ({"not known": (labels == NO_LABEL, NEUTRAL)} if (labels == NO_LABEL).any() else {})
 
 
-def choose_map(view: Chosen) -> str:
+def choose_map() -> str:
     """Which projection to look at; an area belongs to the one that it was drawn on."""
 
     def choose(name: str) -> None:
         address.go(map=name, area=None, page=None, photo=None)
 
-    asked = address.params().get("map", "pca")
-    shown = asked if asked in MAPS else "pca"
+    shown = address.choice("map", tuple(MAPS), "pca")
     st.segmented_control(
         "Map", list(MAPS), format_func=MAPS.__getitem__, required=True, **address.bound("map", shown, choose)
     )
@@ -79,7 +78,7 @@ def main() -> None:
     run = open_page("Map", HOW_TO_READ, needs=[runs.SAMPLES_FILE, runs.PROBLEMS_FILE, runs.PROJECTION_FILE])
     view = choose_photos(run)
     with st.container(horizontal=True):
-        name = choose_map(view)
+        name = choose_map()
         by = st.segmented_control(
             "Colour", COLOURS, required=True, **address.bound_choice("colour", COLOURS, COLOURS[0])
         )  # fmt: skip

@@ -20,8 +20,17 @@ from dashboard.bars import show_bars
 from dashboard.charts import evaluation as charts
 from dashboard.filters import show_photos
 from dashboard.linked import choose_photos
-from dashboard.page import SECONDS_BETWEEN_LOOKS, escaped, open_page, previous_run, runs_dir_option
-from dashboard.scores import figure_text, interval_text, say_kind
+from dashboard.page import SECONDS_BETWEEN_LOOKS, escaped, open_page, plural, previous_run, runs_dir_option
+from dashboard.scores import (
+    FIGURES,
+    change_interval_text,
+    change_text,
+    change_unit,
+    figure_text,
+    interval_text,
+    say_kind,
+    verdict,
+)
 from dashboard.selection import EVERYTHING, Selection
 
 HOW_TO_READ = (
@@ -30,30 +39,17 @@ HOW_TO_READ = (
 )
 
 
-# Title, key in metrics.json, format, what it means.
-FIGURES = (
-    ("Accuracy", "accuracy", "{:.1%}", "Share of photos whose class was predicted."),
-    ("Macro F1", "macro_f1", "{:.1%}", "Mean of the classes' F1: each class counts the same."),
-    ("Log loss", "log_loss", "{:.3f}", "Mean of -log(probability of the true class); lower is better."),
-    (
-        "Calibration error",
-        "expected_calibration_error",
-        "{:.1%}",
-        "Mean gap between confidence and accuracy (ECE, 15 bins); lower is better.",
-    ),
-)
-
-
 def headline(scores: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
     """The four figures that matter, each with its change from the run before.
 
     The changes are grey: whether they are more than chance is said by `compare`.
     """
-    for column, (label, key, form, help_text) in zip(st.columns(4), FIGURES, strict=True):
-        change = None if before is None else change_text(scores[key] - before[key], form)
+    for column, (key, figure) in zip(st.columns(4), FIGURES.items(), strict=True):
+        form = figure.form
+        change = None if before is None else change_text(scores[key] - before[key], form) + change_unit(form)
         with column.container(border=True, height="stretch"):
             value = form.format(scores[key])
-            st.metric(label, value, change, delta_color="off", delta_arrow="off", help=help_text)
+            st.metric(figure.title, value, change, delta_color="off", delta_arrow="off", help=figure.meaning)
             if f"{key}_interval" in scores:
                 st.caption(f"95 %: {interval_text(scores[f'{key}_interval'], form)}")
             if key == "expected_calibration_error" and "calibrated" in scores:
@@ -64,7 +60,9 @@ def other_scores(metrics: Mapping[str, Any]) -> list[str]:
     """The scores of a run but for the first, and that of the naive split if it has one, a line each."""
     lines = []
     for kind, scores in scores_by_kind(metrics)[1:]:
-        figures = ", ".join(f"{_lower(label)} {figure_text(scores, key, form)}" for label, key, form, _ in FIGURES)
+        figures = ", ".join(
+            f"{_lower(figure.title)} {figure_text(scores, key, figure.form)}" for key, figure in FIGURES.items()
+        )
         lines.append(f"**{kind.title}** ({kind.words(scores['n_images'])}): {figures}")
     if naive := metrics.get("naive_split"):
         lines.append(
@@ -86,11 +84,6 @@ def comparable(kind: ScoreKind, run: Run, before: "Before") -> Mapping[str, Any]
 def same_split(run: Run, other: Run) -> bool:
     """Whether both held the same photos out, so that their figures can be subtracted."""
     return "split_hash" in run.info and run.info["split_hash"] == other.info.get("split_hash")
-
-
-def change_text(change: float, form: str) -> str:
-    """A change with its sign; that of a share in percentage points."""
-    return f"{100 * change:+.1f} points" if "%" in form else f"{change:+.3f}"
 
 
 @dataclass(frozen=True)
@@ -120,12 +113,11 @@ def compare(run: Run, before: Before) -> None:
     if accuracy is None:
         st.write("No photo was held out in both runs, so their accuracies cannot be compared photo by photo.")
     else:
-        low, high = accuracy.interval
-        verdict = "a real difference" if low > 0 or high < 0 else "no proof of a difference: the interval holds 0"
+        n, form = before.comparison.n_images, FIGURES[accuracy.name].form
         st.write(
-            f"On the {before.comparison.n_images} photos held out in both, accuracy differs by "
-            f"**{100 * accuracy.difference:+.1f} points** "
-            f"(95 % interval {100 * low:+.1f} to {100 * high:+.1f}): {verdict}."
+            f"On the {n:,} {plural(n, 'photo')} held out in both, accuracy differs by "
+            f"**{change_text(accuracy.difference, form)} points** "
+            f"(95 % interval {change_interval_text(accuracy.interval, form)}). {verdict(accuracy)}"
         )
     changed = config_differences({other.name: other.info["config"] for other in (before.run, run)})
     if changed.empty:
@@ -257,16 +249,17 @@ def main() -> None:
         show_bars(bars, "recall", alt="Bars of the recall of each class with 95 % intervals")
     with right:
         st.subheader("What to do next", anchor=False)
+        wrong = "photo that was" if n_wrong == 1 else "photos that were"
         st.page_link(
-            "views/photos.py", label=f"Look at the {n_wrong} held-out photos that were got wrong",
+            "views/photos.py", label=f"Look at the {n_wrong:,} held-out {wrong} got wrong",
             icon=":material/image_search:",
             query_params=address.link_to(Selection(split="val", outcome="wrong")),
         )  # fmt: skip
         if run.has(runs.LABEL_ISSUES_FILE):
             n_issues = int(data.label_issues(run)["is_issue"].sum())
             st.page_link(
-                "views/labels.py", label=f"Check {n_issues} labels that may be wrong", icon=":material/rule:",
-                query_params=address.link_params(),
+                "views/labels.py", label=f"Check {n_issues:,} {plural(n_issues, 'label')} that may be wrong",
+                icon=":material/rule:", query_params=address.link_params(),
             )  # fmt: skip
         st.page_link(
             "views/evaluation.py", label="See which classes are confused", icon=":material/grid_on:",

@@ -1,6 +1,5 @@
 """What does the network say about other photos?"""
 
-import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
@@ -104,14 +103,13 @@ def choose_sureness(run: Run) -> float:
     Returns:
         The lowest confidence with which a class is given as the answer, 0 to 1.
     """
-    asked = address.params().get("sure", "0")
-    shown = int(asked) if re.fullmatch("[0-9]{1,2}", asked) else 0
+    shown = address.percent("sure")
     left, right = st.columns([2, 3], gap="large", vertical_alignment="center")
     with left:
         st.slider(
             "Say “not sure” below", 0, 99, format="%d %%",
             help="Confidence is the calibrated probability of the most probable class.",
-            **address.bound("sure", shown, lambda value: address.go(sure=str(value) if value else None)),
+            **address.bound_percent("sure"),
         )  # fmt: skip
     with right:
         st.caption(escaped(_calibration_text(run)))

@@ -25,7 +25,7 @@ from core.runs import Run
 from dashboard import address, data
 from dashboard.filters import show_photos
 from dashboard.linked import Chosen, choose_photos, toggle
-from dashboard.page import escaped, open_page
+from dashboard.page import escaped, open_page, plural
 from dashboard.photos import class_name
 from dashboard.review import keep
 from dashboard.selection import ANY_REVIEW, REVIEW_WORDS, Selection, matches
@@ -124,8 +124,8 @@ def show_faults(run: Run, applied: Applied) -> None:
     """Lines of the log that cannot be used, and decisions that mean nothing for the run's photos."""
     faults = data.reviews(run).log.faults
     if faults:
-        noun = "line" if len(faults) == 1 else "lines"
-        with st.expander(f"{len(faults):,} {noun} of {runs.REVIEWS_FILE} cannot be used", icon=":material/warning:"):
+        lines = f"{len(faults):,} {plural(len(faults), 'line')}"
+        with st.expander(f"{lines} of {runs.REVIEWS_FILE} cannot be used", icon=":material/warning:"):
             st.dataframe(pd.DataFrame([vars(fault) for fault in faults]), hide_index=True)
     if applied.not_applied:
         noun = "decision means" if len(applied.not_applied) == 1 else "decisions mean"

@@ -14,12 +14,13 @@ from dashboard.filters import show_photos
 from dashboard.linked import Chosen, choose_photos, show_chart
 from dashboard.page import escaped, open_page
 from dashboard.photos import is_right
+from dashboard.selection import RANGES
 
 HOW_TO_READ = (
     "Accuracy on the photos held out from training, cut into slices by what is known of them: dots with 95 % "
     "intervals, the dashed line is all of them. Click a dot to see its photos below; a second click lets go."
 )
-TITLES = {each.column: each.title for each in PROPERTIES}
+TITLES = {column: RANGES[column].title for column in PROPERTIES}
 HELP = {
     "brightness": "Mean luminance, from 0 % (black) to 100 % (white).",
     "contrast": "Standard deviation of the luminance, from 0 % (one grey) to 50 % (half black, half white).",

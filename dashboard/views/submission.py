@@ -14,7 +14,7 @@ from dashboard import data
 from dashboard.charts import submission as charts
 from dashboard.filters import show_photos
 from dashboard.linked import Chosen, choose_photos, show_chart, toggle
-from dashboard.other_run import choose_other
+from dashboard.other_run import choose_other, say_why_not
 from dashboard.page import escaped, open_page
 from dashboard.photos import class_name
 from dashboard.selection import TEST_DIFFERS, Selection
@@ -69,12 +69,11 @@ def show_class_mix(view: Chosen) -> None:
     )
 
 
-def show_differences(view: Chosen, other: Run) -> None:
-    """How two files differ, and the photos on which they do."""
-    run, changes = view.run, data.test_changes(other, view.run)
-    found = data.submission_differences(other, run)
+def show_differences(view: Chosen, other: Run, changes: pd.DataFrame) -> None:
+    """How two files differ, and the photos on which they do; see `dashboard.data.test_changes`."""
+    run = view.run
     differing = view.photos.join(changes, on="image", how="inner")
-    st.markdown(both_text(run, other, found))
+    st.markdown(both_text(run, other, data.submission_differences(other, run)))
     asked = {"with": other.name, "change": TEST_DIFFERS}
     is_chosen = (view.selection.with_run, view.selection.change) == (other.name, TEST_DIFFERS)
     st.button(
@@ -120,9 +119,9 @@ def compare(view: Chosen) -> Chosen:
     try:
         changes = data.test_changes(other, view.run)
     except UserError as error:
-        st.info(escaped(f"{other.name} cannot be compared with. {error}"), icon=":material/error:")
+        say_why_not(other, error)
         return view
-    show_differences(view, other)
+    show_differences(view, other, changes)
     return view if view.other is not None else replace(view, other=changes)
 
 

@@ -1,9 +1,8 @@
 """How does the training go, or how did it, and how do runs differ?"""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -18,7 +17,7 @@ from dashboard import address, data
 from dashboard.charts import training as charts
 from dashboard.history import Summary
 from dashboard.linked import show_plain_chart
-from dashboard.page import SECONDS_BETWEEN_LOOKS, escaped, faults_shown, open_page, show_progress
+from dashboard.page import SECONDS_BETWEEN_LOOKS, escaped, faults_shown, found_runs, open_page, show_progress
 from dashboard.progress import duration_text, end_text, stage_words
 
 HOW_TO_READ = (
@@ -53,17 +52,6 @@ def choose_overlaid(names: Sequence[str]) -> None:
     address.go(overlay=",".join(quote(name, safe="") for name in names))
 
 
-def smoothing() -> int:
-    """Weight of the epochs before, in per cent, 0 to 99."""
-    asked = address.params().get("smooth", "")
-    return int(asked) if re.fullmatch("[0-9]{1,2}", asked) else 0
-
-
-def choose_smoothing(percent: int) -> None:
-    """Ask for smooth curves."""
-    address.go(smooth=str(percent) if percent else None)
-
-
 def show_controls(others: Sequence[str]) -> None:
     """What is drawn, and how."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -72,15 +60,12 @@ def show_controls(others: Sequence[str]) -> None:
             **address.bound("overlay", overlaid(others), choose_overlaid),
         )  # fmt: skip
         st.slider(
-            "Smoothing", 0, 99, format="%d %%", width=190, **address.bound("smooth", smoothing(), choose_smoothing),
+            "Smoothing", 0, 99, format="%d %%", width=190, **address.bound_percent("smooth"),
             help="What the epochs before weigh in each point. The measured curve stays behind, faint.",
         )  # fmt: skip
         over = address.bound_choice("over", charts.OVERS, charts.OVERS[0])
         st.segmented_control("Over", charts.OVERS, required=True, **over)
-        st.toggle(
-            "Logarithmic loss",
-            **address.bound("log", address.params().get("log") == "1", lambda on: address.go(log="1" if on else None)),
-        )
+        st.toggle("Logarithmic loss", **address.bound_switch("log", "log"))
 
 
 # --- the run ---------------------------------------------------------------------------------------------------------
@@ -185,14 +170,12 @@ def show_curves(histories: Mapping[str, pd.DataFrame]) -> None:
     if not histories:
         st.info("No epoch is done yet.", icon=":material/hourglass_empty:")
         return
-    is_log = address.params().get("log") == "1"
-    over = cast(charts.Over, address.choice("over", charts.OVERS, charts.OVERS[0]))
+    is_log, smoothing = address.is_on("log"), address.percent("smooth") / 100
+    over = address.choice("over", charts.OVERS, charts.OVERS[0])
     for column, metric in zip(st.columns(2), charts.METRICS, strict=True):
         with column:
             st.subheader(metric.capitalize(), anchor=False)
-            figure = charts.curves(
-                histories, metric, smoothing=smoothing() / 100, log=is_log and metric == "loss", over=over
-            )
+            figure = charts.curves(histories, metric, smoothing=smoothing, log=is_log and metric == "loss", over=over)
             show_plain_chart(figure, f"curves-{metric}", alt=f"Curves of training and validation {metric}")
 
 
@@ -231,7 +214,7 @@ def option_columns(configs: Sequence[Mapping[str, object]]) -> dict[str, list[ob
 
 
 def show_table(shown: str) -> None:
-    """All runs; a click on one opens it."""
+    """All runs, as they are by now; a click on one opens it."""
     found, _ = data.list_runs()
     names = [run.name for run in found]
 
@@ -271,7 +254,7 @@ def show_table(shown: str) -> None:
 def main() -> None:
     """The page."""
     run = open_page("Training", HOW_TO_READ)
-    states = {other.name: other.state for other in data.list_runs()[0] if other.has(runs.HISTORY_FILE)}
+    states = {other.name: other.state for other in found_runs() if other.has(runs.HISTORY_FILE)}
     others = [name for name in states if name != run.name]
     is_live = runs.RUNNING in (run.state, *(states[name] for name in overlaid(others)))
     every = SECONDS_BETWEEN_LOOKS if is_live else None
