@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from core.config import DEMO_OPTIONS, PRESETS, PROJECT_DIR, TrainConfig, config_from_options, default_runs_dir, flag
+from core.config import (
+    DEMO_OPTIONS,
+    PRESETS,
+    PROJECT_DIR,
+    TrainConfig,
+    config_from_json,
+    config_from_options,
+    default_runs_dir,
+    flag,
+)
 from core.errors import UserError
 
 
@@ -121,3 +130,28 @@ def test_runs_live_beside_train_py_otherwise(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("MASKBOARD_RUNS")
     assert default_runs_dir() == PROJECT_DIR / "runs"
     assert (PROJECT_DIR / "train.py").is_file()
+
+
+def test_a_run_s_options_are_read_back_as_they_were(tmp_path: Path) -> None:
+    config = config_from_options(
+        {
+            "data": tmp_path,
+            "class_names": ("a", "b"),
+            "weights": str(tmp_path / "w.h5"),
+            "reviews": tmp_path / "r.jsonl",
+        }
+    )
+    assert config_from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+def test_options_that_an_older_version_did_not_know_have_their_defaults() -> None:
+    values = TrainConfig(folds=5).to_json()
+    del values["naive_split"]
+    assert config_from_json(values).naive_split is False
+    with pytest.raises(UserError, match="Expected the options of a training; found 'colour'"):
+        config_from_json(values | {"colour": 1})
+
+
+def test_a_file_of_weights_is_found_from_any_folder() -> None:
+    assert TrainConfig(weights="mine.h5").to_json()["weights"] == str(Path("mine.h5").resolve())
+    assert TrainConfig(weights="random").to_json()["weights"] == "random"

@@ -1,5 +1,6 @@
 """A training that is killed costs nothing but the time of what it had not finished."""
 
+import json
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import train
 from core.cache import shrink
 from core.config import PROJECT_DIR, TrainConfig
 from core.runs import list_runs, read_run
@@ -68,11 +70,18 @@ def test_run_again_it_gives_the_results_of_an_undisturbed_one_to_the_byte(
 
     train_until(config_of(photos, runs_dir, "killed", endless=stage), is_time)
 
-    assert read_run(runs_dir / "killed").state == "died"
+    killed = read_run(runs_dir / "killed")
+    assert killed.state == "died"
     again = train_quietly(config_of(photos, runs_dir, "again"))
     assert results_of(again) == undisturbed
     assert [run.name for run in list_runs(runs_dir)[0]] == ["again", "killed"]
     assert not list_runs(runs_dir)[1]
+
+    ending = config_of(photos, runs_dir, "killed").to_json()
+    (killed.path / "run.json").write_text(json.dumps(killed.info | {"config": ending}), encoding="utf-8")
+    assert train.main(["--resume", "killed", "--runs-dir", str(runs_dir), "--quiet"]) == 0
+    assert results_of(killed.path) == undisturbed
+    assert read_run(killed.path).state == "finished"
 
 
 def test_nothing_that_it_left_keeps_the_cache_in_use(

@@ -237,8 +237,6 @@ def test_a_model_and_a_run_that_do_not_belong_together_are_refused(trained_run: 
         load_classifier(run)
 
 
-
-
 def test_a_folders_photos_are_sorted_and_its_other_files_passed_over(tmp_path: Path) -> None:
     for name in ("b.jpg", "A.PNG", "c.webp"):
         make_photo(tmp_path / name)

@@ -389,7 +389,7 @@ def test_a_run_that_is_gone_on_with_begins_anew_in_its_folder(runs_dir: Path) ->
     assert [now.info[key] for key in ("created", "config")] == [before[key] for key in ("created", "config")]
     assert (now.info["stage_seconds"], now.info["notices"], "error" in now.info) == ({}, [], False)
     assert writer.info["dataset_fingerprint"] == "abc"
-    assert sorted(each.name for each in path.iterdir() if each.name != ".taking-over") == ["predictions.csv", "run.json"]
+    assert {each.name for each in path.iterdir()} - {".taking-over"} == {"predictions.csv", "run.json"}
     with writer:
         pass
     assert read_run(path).state == "finished"
@@ -399,5 +399,5 @@ def test_a_run_that_still_trains_or_is_done_is_not_gone_on_with(runs_dir: Path) 
     with new_run(runs_dir, "mine") as run, pytest.raises(UserError, match="mine is still training"):
         RunWriter.resume(run.path)
     assert read_run(run.path).state == "finished"
-    with pytest.raises(UserError, match="mine is finished. Train a new one"):
+    with pytest.raises(UserError, match="mine is finished"):
         RunWriter.resume(run.path)

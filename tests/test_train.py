@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import train
-from core.config import PROJECT_DIR
+from core.config import PROJECT_DIR, TrainConfig
 from core.errors import UserError
-from core.runs import list_runs, read_history, read_run
+from core.runs import RunWriter, list_runs, read_history, read_run
 
 Capture = pytest.CaptureFixture[str]
 
@@ -158,6 +158,41 @@ def test_a_training_names_its_folder_first_and_ends_with_a_table(data: Path, run
     assert lines[-1].startswith(f"Finished: {runs_dir / 'mine'}")
     assert "random" in err and err.count("\n") == 1
     assert read_run(runs_dir / "mine").state == "finished"
+
+
+@pytest.mark.parametrize(
+    ("argv", "reason"),
+    [
+        (["--resume", "absent"], "found no absent"),
+        (["--resume", "done"], "Expected a run that did not come to its end; done is finished. Train a new one."),
+        (
+            ["--resume", "done", "--epochs", "3"],
+            "Expected only --runs-dir and --quiet beside --resume; found --epochs.",
+        ),
+    ],
+)
+def test_what_cannot_be_gone_on_with_is_said(argv: list[str], reason: str, runs_dir: Path, capsys: Capture) -> None:
+    with RunWriter.create(TrainConfig(runs_dir=runs_dir, name="done")):
+        pass
+    assert train.main(argv) == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_a_failed_run_goes_on_when_its_dataset_is_mended_and_says_so(
+    data: Path, runs_dir: Path, capsys: Capture
+) -> None:
+    photo = data / "training" / "10001.jpg"
+    content = photo.read_bytes()
+    for name in ("10001.jpg", "10004.jpg"):
+        (data / "training" / name).write_bytes(b"")
+    assert train.main(["--data", str(data), "--name", "mine", *TINY]) == 2
+    photo.write_bytes(content)
+    (data / "training" / "10004.jpg").write_bytes((data / "training" / "10007.jpg").read_bytes())
+    assert train.main(["--resume", "mine", "--quiet"]) == 0
+    assert "The dataset was changed between" in capsys.readouterr().err
+    run = read_run(runs_dir / "mine")
+    assert (run.state, run.info["resumed"], "error" in run.info) == ("finished", 1, False)
+    assert any("The dataset was changed" in notice for notice in run.info["notices"])
 
 
 def test_ctrl_c_is_exit_code_130(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

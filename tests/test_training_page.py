@@ -109,6 +109,7 @@ def test_the_end_of_a_run_is_shown_as_what_it_was(
     app = open_page("training")
     assert any(f" {badge}]" in str(element.value) for element in app.markdown)
     assert said in texts(app)
+    assert ("python train.py --resume first" in texts(app)) == (badge != "finished")
     assert not app.get("progress")
 
 

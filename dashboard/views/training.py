@@ -1,5 +1,6 @@
 """How does the training go, or how did it, and how do runs differ?"""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -17,7 +18,15 @@ from dashboard import address, data
 from dashboard.charts import training as charts
 from dashboard.history import Summary
 from dashboard.linked import show_plain_chart
-from dashboard.page import SECONDS_BETWEEN_LOOKS, escaped, faults_shown, found_runs, open_page, show_progress
+from dashboard.page import (
+    SECONDS_BETWEEN_LOOKS,
+    escaped,
+    faults_shown,
+    found_runs,
+    open_page,
+    runs_dir_option,
+    show_progress,
+)
 from dashboard.progress import duration_text, end_text, stage_words
 
 HOW_TO_READ = (
@@ -85,6 +94,8 @@ def show_status(folder: Path) -> None:
             show_progress(run)
         elif run.state != runs.FINISHED:
             st.error(escaped(end_text(run)))
+            st.caption("To bring it to its end, with what it has computed already, in Maskboard's folder:")
+            st.code(f"python train.py --resume {shlex.quote(run.name)}{runs_dir_option()}", language="bash")
         if found := data.history_summary(run):
             with st.container(horizontal=True):
                 (show_best_of_folds if found.has_folds else show_best)(found)
