@@ -5,16 +5,18 @@ that need neither the photos nor the network.
 """
 
 import argparse
+import json
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 from core import checks
 from core.checks import FAILED, STATES, Evidence, Outcome, State
 from core.command import run_command
-from core.config import default_runs_dir
+from core.config import PROJECT_DIR, default_runs_dir
 from core.errors import UserError
 from core.quiet import native_stderr_hidden
 from core.runs import Run, find_run
@@ -52,6 +54,16 @@ def quick_checks(run: Run) -> list[Check]:
     """What can be checked without the photos' content and without the network, in an order for reading."""
     evidence = Evidence(run)
     return [_checked(name, check, evidence) for name, check in _QUICK]
+
+
+def quick_checks_elsewhere(run: Run) -> list[Check]:
+    """`quick_checks` in a process of its own, for one that must go on answering meanwhile."""
+    command = [sys.executable, "-m", "core.doctor", str(run.path.resolve()), "--quick", "--json"]
+    done = subprocess.run(command, cwd=PROJECT_DIR, capture_output=True, text=True, check=False)
+    try:
+        return [Check(**fields) for fields in json.loads(done.stdout)]
+    except (ValueError, TypeError):  # Its folder is gone, for example.
+        return [Check("The run can be checked", FAILED, done.stderr.strip().rsplit("\n", 1)[-1])]
 
 
 def all_checks(run: Run, n_photos: int | None = N_PREDICTED) -> Iterator[Check]:
@@ -109,6 +121,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--sample", metavar="N", type=int, default=N_PREDICTED,
         help="photos that the saved network is asked about, evenly spread (default: %(default)s)",
     )  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="leave the photos and the saved network out")
+    parser.add_argument("--json", action="store_true", help="print name, state and detail of each check as JSON")
     parser.add_argument("--skip-model", action="store_true", help="leave the saved network out; no TensorFlow needed")
     return parser
 
@@ -127,13 +141,19 @@ def _examine(options: argparse.Namespace) -> int:
     if options.sample < 1:
         raise UserError(f"Expected --sample to be 1 or more; found {options.sample}.")
     run = find_run(options.run, options.runs_dir or default_runs_dir())
+    n_photos = None if options.skip_model else options.sample
+    asked = iter(quick_checks(run)) if options.quick else all_checks(run, n_photos)
     made = []
     with native_stderr_hidden():
-        for check in all_checks(run, None if options.skip_model else options.sample):
-            print(f"{check.state:7}  {check.name}: {check.detail}", flush=True)
+        for check in asked:
+            if not options.json:
+                print(f"{check.state:7}  {check.name}: {check.detail}", flush=True)
             made.append(check)
     n = counts(made)
-    print(f"{_printable(run.name)}: {len(made)} checks, " + ", ".join(f"{n[state]} {state}" for state in STATES))
+    if options.json:
+        print(json.dumps([asdict(check) for check in made]))
+    else:
+        print(f"{_printable(run.name)}: {len(made)} checks, " + ", ".join(f"{n[state]} {state}" for state in STATES))
     return 2 if n[FAILED] else 0
 
 

@@ -9,11 +9,11 @@ import hashlib
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -31,7 +31,7 @@ from core.calibration import cross_fitted, second_half
 from core.comparison import Comparison, PairedFigure
 from core.config import default_runs_dir
 from core.dataset import TEST_DIR, TEST_LABELS_FILE, TRAINING_DIR, TRAINING_LABELS_FILE, label_values
-from core.doctor import Check, quick_checks
+from core.doctor import Check, quick_checks_elsewhere
 from core.errors import UserError
 from core.evaluation import probability_columns
 from core.explain import Explainer, Explanation
@@ -53,9 +53,9 @@ from dashboard.selection import ORIGINAL, REVIEWED, TEST_DIFFERS, unit_square
 Stamp = tuple[str, int, int]
 _T = TypeVar("_T")
 
-# The checks of a run bring SciPy and compute for a while; the page that asks for them is to be complete before.
+# The checks of a run compute for a while; the page that asks for them is to be complete before.
 SECONDS_BEFORE_CHECKS = 3.0
-_CHECKERS = ThreadPoolExecutor(1, thread_name_prefix="checks")
+_ONE_CHECK_AT_A_TIME = Lock()
 
 
 def list_runs() -> tuple[list[Run], list[BrokenRun]]:
@@ -135,7 +135,7 @@ def submission_checks(run: Run) -> list[core_submission.Check]:
 def checks(run: Run) -> list[Check] | None:
     """What a run is proven by at once; None as long as that is being found out. No page waits for it.
 
-    See `core.doctor.quick_checks`.
+    See `core.doctor.quick_checks_elsewhere`.
     """
     names = (TRAINING_LABELS_FILE, TEST_LABELS_FILE, TRAINING_DIR, TEST_DIR, *run.class_names)
     asked = [*sorted(run.path.glob("*")), *(run.dataset_dir / name for name in names)]
@@ -476,12 +476,15 @@ def _submission_checks(
 
 @st.cache_resource(show_spinner=False, max_entries=128)
 def _checking(stamps: tuple[Stamp | None, ...], _run: Run) -> Future[list[Check]]:
-    return _CHECKERS.submit(_check, _run)
+    checking: Future[list[Check]] = Future()
+    Thread(target=_check, args=(_run, checking), daemon=True).start()  # The server does not wait for it when it ends.
+    return checking
 
 
-def _check(run: Run) -> list[Check]:
+def _check(run: Run, checking: Future[list[Check]]) -> None:
     time.sleep(SECONDS_BEFORE_CHECKS)
-    return quick_checks(run)
+    with _ONE_CHECK_AT_A_TIME:
+        checking.set_result(quick_checks_elsewhere(run))
 
 
 @st.cache_data(show_spinner=False, max_entries=128)

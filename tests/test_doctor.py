@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -13,7 +14,7 @@ import pytest
 
 from core import checks, doctor
 from core.checks import FAILED, PASSED, SKIPPED
-from core.doctor import all_checks, counts, main, quick_checks
+from core.doctor import all_checks, counts, main, quick_checks, quick_checks_elsewhere
 from core.runs import Run, read_run
 from tests.conftest import make_photo
 from tests.handwritten import sha256, write_what_follows, write_whole_run
@@ -510,6 +511,16 @@ def test_the_command_ends_with_2_where_a_check_fails(run: Run, capsys: Capture) 
     metric("accuracy", 0.9)(run)
     assert main([str(run.path), "--skip-model"]) == 2
     assert f"failed   {SCORES}: accuracy is 0.9, computed anew 0.5" in capsys.readouterr().out
+
+
+def test_another_process_makes_the_same_quick_checks(run: Run) -> None:
+    metric("accuracy", 0.9)(run)
+    assert quick_checks_elsewhere(run) == quick_checks(run)
+
+
+def test_a_run_that_is_gone_has_one_failed_check(run: Run, tmp_path: Path) -> None:
+    (check,) = quick_checks_elsewhere(replace(run, path=tmp_path / "gone"))
+    assert (check.state, "found no" in check.detail) == (FAILED, True)
 
 
 def test_what_tables_hold_does_nothing_to_the_terminal(run: Run, capsys: Capture) -> None:
