@@ -6,7 +6,9 @@ streamlit run dashboard/app.py      shows the runs
 """
 
 import argparse
+import contextlib
 import dataclasses
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     groups["Run"].add_argument(
         "--resume", metavar="NAME", default=argparse.SUPPRESS,
         help="go on with a run that was killed, interrupted or failed, as it was configured; takes no other option but "
-        "--runs-dir and --quiet",
+        "--runs-dir, --quiet and --verbose",
     )  # fmt: skip
     return parser
 
@@ -47,7 +49,7 @@ def _default_text(option: "dataclasses.Field[object]") -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the training that the command line asks for; returns the exit code, see `core.command`."""
     options = vars(build_parser().parse_args(argv))
-    return run_command("train.py", lambda: _train(options))
+    return run_command("train.py", lambda: _train(options), verbose=options.get("verbose", False))
 
 
 def _train(options: dict[str, Any]) -> int:
@@ -59,13 +61,15 @@ def _train(options: dict[str, Any]) -> int:
     from core.weights import find_weights
 
     config, unfinished = _unfinished(options) if "resume" in options else (config_from_options(options), None)
-    report = Report(config.quiet)
+    report = Report(config.quiet, config.verbose)
+    if config.verbose:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
     if config.demo:
         ensure_demo_dataset(config.data, report)
     listing = list_photos(config.data, config.class_names)
     if config.reviews is not None:
         read_reviews(config.reviews)  # Only to fail now, and not after all photos have been read.
-    with native_stderr_hidden():
+    with contextlib.nullcontext() if config.verbose else native_stderr_hidden():
         weights = find_weights(config.weights)
         from core.training import train  # Brings TensorFlow, which takes seconds.
 
@@ -77,11 +81,12 @@ def _unfinished(options: dict[str, Any]) -> tuple[TrainConfig, Path]:
     """The configuration of the run that is to be gone on with, and its folder."""
     from core.runs import find_run, require_unfinished
 
-    if others := sorted(set(options) - {"resume", "runs_dir", "quiet"}):
-        raise UserError(f"Expected only --runs-dir and --quiet beside --resume; found {flag(others[0])}.")
+    said = {"quiet": False, "verbose": False} | {key: options[key] for key in ("quiet", "verbose") if key in options}
+    if others := sorted(set(options) - {"resume", "runs_dir", *said}):
+        raise UserError(f"Expected only --runs-dir, --quiet and --verbose beside --resume; found {flag(others[0])}.")
     run = find_run(options["resume"], options.get("runs_dir") or default_runs_dir())
     require_unfinished(run)
-    return dataclasses.replace(config_from_json(run.info["config"]), quiet=options.get("quiet", False)), run.path
+    return dataclasses.replace(config_from_json(run.info["config"]), **said), run.path
 
 
 if __name__ == "__main__":

@@ -1,40 +1,49 @@
-"""How our command lines end: 0, done; 2, something that the user can mend, in one line; 130, interrupted."""
+"""How our commands end: 0, done; 1, our fault; 2, what the user can mend; 130, interrupted; all said in one line."""
 
 import os
 import sys
+import traceback
 from collections.abc import Callable
 
 from core.errors import UserError
 
 INTERRUPTED = 130
+OUR_FAULT = 1
 USERS_FAULT = 2
 
 
-def run_command(name: str, command: Callable[[], int]) -> int:
-    """Run a command and say in a line what its user can mend; what is our fault keeps its traceback.
+def run_command(name: str, command: Callable[[], int], verbose: bool = False) -> int:
+    """Run a command and say in a line what went wrong; of what is our fault the traceback is kept or printed.
 
     Args:
         name: What the line begins with.
-        command: Returns the exit code.
+        command: Returns the exit code. A note on an exception says where its traceback is kept.
+        verbose: Print the traceback also where it is kept.
 
     Returns:
         The exit code.
     """
+    code = USERS_FAULT
     try:
-        code = command()
+        done = command()
         sys.stdout.flush()
-        return code
+        return done
     except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        text, code = "interrupted", INTERRUPTED
     except BrokenPipeError:  # Whoever read our output has read enough. Python would flush what is left at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return USERS_FAULT
+        return code
     except UserError as error:
         text = str(error)
     except OSError as error:  # The disk, permissions, names: nothing that our code could mend.
         text = (
             f"{error.filename}: {error.strerror}" if error.filename and error.strerror else error.strerror or str(error)
         )
+    except Exception as error:
+        notes = getattr(error, "__notes__", [])
+        if verbose or not notes:
+            traceback.print_exception(error)
+        line = f"{type(error).__name__}: {error}".replace("\n", " ")
+        text, code = " ".join([f"a fault of Maskboard's, {line}", *notes]), OUR_FAULT
     print(f"{name}: {text}", file=sys.stderr)
-    return USERS_FAULT
+    return code

@@ -112,6 +112,9 @@ class TrainConfig:
         0, "Run", "decides the head's initial weights, dropout and the order of photos", type=int, metavar="N"
     )
     quiet: bool = _option(False, "Run", "print only warnings, errors and the run's folder", action="store_true")
+    verbose: bool = _option(
+        False, "Run", "print each epoch too, TensorFlow's notes, and the traceback of a crash", action="store_true"
+    )
 
     preset: str = _option(
         DEFAULT_PRESET,

@@ -83,17 +83,23 @@ class Schedule:
     is_quick: bool = False
 
 
+_FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+
 class History:
     """The rows of `history.csv`, which is rewritten whole after each epoch."""
 
-    def __init__(self, run: RunWriter | None) -> None:
-        """Write into a run's folder, or nowhere."""
+    def __init__(self, run: RunWriter | None, say: Callable[[str], object] = lambda text: None) -> None:
+        """Write into a run's folder, or nowhere; and say each epoch."""
         self.rows: list[dict[str, Any]] = []
-        self._run = run
+        self._run, self._say = run, say
 
     def add(self, row: dict[str, Any]) -> None:
         """Add an epoch."""
         self.rows.append(row)
+        figures = (f"{name} {row[name]:.4f}" for name in _FIGURES if np.isfinite(row.get(name, np.nan)))
+        fold = f", fold {row['fold']}" if row["fold"] >= 0 else ""
+        self._say(f"{row['stage']}{fold}, epoch {row['epoch'] + 1}: {', '.join(figures)}")
         if self._run is not None:
             self._run.write_table(runs.HISTORY_FILE, pd.DataFrame(self.rows, columns=list(runs.HISTORY_COLUMNS)))
 

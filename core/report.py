@@ -27,10 +27,11 @@ class Report:
 
     Args:
         quiet: Print only warnings and what is said with `always`.
+        verbose: Print details too.
     """
 
-    def __init__(self, quiet: bool = False) -> None:
-        self._quiet = quiet
+    def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
+        self._quiet, self._verbose = quiet, verbose
         # Without a terminal there is no width to keep to; tables would be cut at 80 columns.
         self._console = Console(
             highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120
@@ -40,6 +41,11 @@ class Report:
     def say(self, text: str, *, always: bool = False) -> None:
         """Print a line."""
         if always or not self._quiet:
+            self._console.print(escape(text))
+
+    def detail(self, text: str) -> None:
+        """Print a line for who wants to know all."""
+        if self._verbose:
             self._console.print(escape(text))
 
     def show(self, table: RenderableType) -> None:

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from traceback import format_exception
 from types import TracebackType
 from typing import Any, Self
 
@@ -46,6 +47,7 @@ PROJECTION_FILE = "projection.csv"
 MODEL_FILE = "model.keras"
 FITTED_PREDICTIONS_FILE = "fitted_predictions.csv"
 LABEL_ISSUES_FILE = "label_issues.csv"
+CRASH_FILE = "crash.txt"
 TENSORBOARD_DIR = "tensorboard"
 # What a training that is killed may leave behind.
 TEMPORARY_FEATURES = ".features-"
@@ -246,8 +248,17 @@ class RunWriter:
             self.update(state=FINISHED, progress=None)
         elif issubclass(kind, KeyboardInterrupt | SystemExit):  # The latter where the terminal went away.
             self.update(state=INTERRUPTED)
+        elif issubclass(kind, UserError):
+            self.update(state=FAILED, error=str(error))
         else:
-            self.update(state=FAILED, error=str(error) if issubclass(kind, UserError) else f"{kind.__name__}: {error}")
+            self.update(state=FAILED, error=f"{kind.__name__}: {error}")
+            if error is not None and not isinstance(error, OSError):
+                self._keep_traceback(error)
+
+    def _keep_traceback(self, error: BaseException) -> None:
+        lines = format_exception(error)
+        self._replace(CRASH_FILE, lambda path: path.write_text("".join(lines), encoding="utf-8"))
+        error.add_note(f"(traceback in {self.path / CRASH_FILE})")
 
 
 def _beginning() -> dict[str, Any]:

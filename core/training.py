@@ -227,7 +227,7 @@ def _train_into(job: _Job, listing: Listing, base: keras.Model, precision: Preci
         frozen = _freeze(config, base, precision)
         with _seen(job, frozen, cache, samples.photos) as seen:
             n_classes, pristine = len(dataset.class_names), frozen.base.get_weights()
-            fitter = _Fitter(job, samples, seen, frozen, n_classes, History(run), pristine)
+            fitter = _Fitter(job, samples, seen, frozen, n_classes, History(run, job.report.detail), pristine)
             held_out, networks = _fit_parts(fitter, parts)
             fitted = fitter.refit(networks) if config.folds else networks[-1]
             base.set_weights(frozen.base.get_weights())

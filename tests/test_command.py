@@ -35,9 +35,21 @@ def test_what_a_user_can_mend_is_one_line(error: BaseException, code: int, said:
     assert capsys.readouterr().err == f"core.thing: {said}\n"
 
 
-def test_what_is_our_fault_keeps_its_traceback() -> None:
-    with pytest.raises(ZeroDivisionError):
-        run_command("core.thing", raising(ZeroDivisionError()))
+def test_what_is_our_fault_is_a_line_after_its_traceback(capsys: Capture) -> None:
+    assert run_command("core.thing", raising(ZeroDivisionError("by\nzero"))) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[-1] == "core.thing: a fault of Maskboard's, ZeroDivisionError: by zero"
+
+
+def test_a_traceback_that_is_kept_is_printed_only_where_somebody_asks(capsys: Capture) -> None:
+    error = ZeroDivisionError("by zero")
+    error.add_note("(traceback in crash.txt)")
+    assert run_command("core.thing", raising(error)) == 1
+    said = "core.thing: a fault of Maskboard's, ZeroDivisionError: by zero (traceback in crash.txt)\n"
+    assert capsys.readouterr().err == said
+    run_command("core.thing", raising(error), verbose=True)
+    assert capsys.readouterr().err.startswith("Traceback")
 
 
 def test_a_reader_who_has_read_enough_is_no_fault() -> None:

@@ -26,6 +26,12 @@ def test_it_warns_on_stderr(capsys: Capture) -> None:
     assert capsys.readouterr() == ("", "Warning: 2 files were left out\n")
 
 
+def test_details_are_for_who_wants_to_know_all(capsys: Capture) -> None:
+    for report in (Report(), Report(verbose=True)):
+        report.detail("head, epoch 1: loss 1.0")
+    assert capsys.readouterr().out == "head, epoch 1: loss 1.0\n"
+
+
 def test_quiet_it_says_only_what_must_be_said(capsys: Capture) -> None:
     report = Report(quiet=True)
     report.say("details")

@@ -109,13 +109,25 @@ def test_an_option_that_is_not_understood_is_exit_code_2(argv: list[str], runs_d
     assert not runs_dir.exists()
 
 
-def test_an_error_of_our_own_keeps_its_traceback(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_is_one_line_and_leaves_its_traceback_in_the_run_folder(
+    data: Path, runs_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
     def fail(*arguments: object) -> None:
-        raise ZeroDivisionError
+        raise ZeroDivisionError("odd\nphotos")
 
-    monkeypatch.setattr("core.training.train", fail)
-    with pytest.raises(ZeroDivisionError):
-        train.main(["--data", str(data), "--weights", "random"])
+    monkeypatch.setattr("core.training.predict_and_embed", fail)
+    command = ["--data", str(data), "--epochs", "1", *TINY]
+    assert train.main([*command, "--name", "mine"]) == 1
+    kept = runs_dir / "mine" / "crash.txt"
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("train.py: ")]
+    assert line == f"train.py: a fault of Maskboard's, ZeroDivisionError: odd photos (traceback in {kept})"
+    assert "in fail" in kept.read_text(encoding="utf-8")
+    assert read_run(runs_dir / "mine").state == "failed"
+
+    assert train.main([*command, "--verbose"]) == 1
+    out, err = capsys.readouterr()
+    assert "Traceback (most recent call last)" in err
+    assert "head, epoch 1: loss" in out
 
 
 def test_a_failing_training_says_why_on_one_line(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
@@ -167,7 +179,7 @@ def test_a_training_names_its_folder_first_and_ends_with_a_table(data: Path, run
         (["--resume", "done"], "Expected a run that did not come to its end; done is finished. Train a new one."),
         (
             ["--resume", "done", "--epochs", "3"],
-            "Expected only --runs-dir and --quiet beside --resume; found --epochs.",
+            "Expected only --runs-dir, --quiet and --verbose beside --resume; found --epochs.",
         ),
     ],
 )
