@@ -27,7 +27,7 @@ from core.intervals import (
 CHANGES = FIXED, BROKEN, STILL_WRONG, STILL_RIGHT = ("fixed", "broken", "still_wrong", "still_right")
 
 # Options that say nothing about how a run was trained.
-_NOT_COMPARED = ("name", "runs_dir", "quiet")
+_NOT_COMPARED = ("name", "runs_dir", "quiet", "verbose")
 _ABSENT = object()
 
 
@@ -351,7 +351,7 @@ def config_differences(configs: Mapping[str, Mapping[str, object]]) -> pd.DataFr
 def differing_options(configs: Sequence[Mapping[str, object]]) -> dict[str, list[object]]:
     """The value of each configuration for every option in which they differ; `option_text` makes it text.
 
-    What a run is called, where it was put, and whether it was quiet, are never counted.
+    What a run is called, where it was put, and how much it said, are never counted.
     """
     options = dict.fromkeys(option for config in configs for option in config if option not in _NOT_COMPARED)
     rows = {option: [config.get(option, _ABSENT) for config in configs] for option in options}
