@@ -32,7 +32,7 @@ clean:
 	$(PYTHON) -m venv .venv
 
 .venv/installed: requirements.txt .venv/bin/python
-	@echo "Installing into .venv, about 2.5 GB; this takes minutes."
+	@echo "Installing into .venv, about 2.8 GB; this takes minutes."
 	$(BIN)/python -m pip install --quiet -r requirements.txt
 	touch $@
 

@@ -28,8 +28,8 @@ def run_command(name: str, command: Callable[[], int], verbose: bool = False) ->
         done = command()
         sys.stdout.flush()
         return done
-    except KeyboardInterrupt:
-        text, code = "interrupted", INTERRUPTED
+    except KeyboardInterrupt as error:
+        text, code = ". ".join(["interrupted", *getattr(error, "__notes__", [])]), INTERRUPTED
     except BrokenPipeError:  # Whoever read our output has read enough. Python would flush what is left at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return code

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import time
@@ -248,6 +249,8 @@ class RunWriter:
             self.update(state=FINISHED, progress=None)
         elif issubclass(kind, KeyboardInterrupt | SystemExit):  # The latter where the terminal went away.
             self.update(state=INTERRUPTED)
+            if isinstance(error, KeyboardInterrupt):
+                error.add_note(f"To go on: python train.py --resume {shlex.quote(str(self.path))}")
         elif issubclass(kind, UserError):
             self.update(state=FAILED, error=str(error))
         else:

@@ -33,7 +33,7 @@ from core.config import default_runs_dir
 from core.dataset import TEST_DIR, TEST_LABELS_FILE, TRAINING_DIR, TRAINING_LABELS_FILE, label_values
 from core.doctor import Check, quick_checks_elsewhere
 from core.errors import UserError
-from core.evaluation import probability_columns
+from core.evaluation import ScoreKind, probability_columns, scores_by_kind
 from core.explain import Explainer, Explanation
 from core.groups import groups_of
 from core.images import PHOTO_SUFFIXES, PhotoError, open_photo, read_photo, thumbnail
@@ -68,9 +68,9 @@ def read_run(path: Path) -> Run:
     return _run(_stamp(path / runs.RUN_FILE))
 
 
-def accuracy(run: Run) -> float | None:
-    """A run's accuracy for a list of runs; None where it has none that can be read."""
-    return _read_or_none(_accuracy, run.path / runs.METRICS_FILE)
+def first_score(run: Run) -> tuple[ScoreKind, float] | None:
+    """A run's most honest accuracy and its kind, for a list of runs; None where it has none that can be read."""
+    return _read_or_none(_first_score, run.path / runs.METRICS_FILE)
 
 
 def history_summary(run: Run) -> Summary | None:
@@ -408,8 +408,9 @@ def _run(stamp: Stamp) -> Run:
 
 
 @lru_cache(_MOST_RUNS)
-def _accuracy(stamp: Stamp) -> float:
-    return float(runs.read_metrics(Path(stamp[0]))["accuracy"])
+def _first_score(stamp: Stamp) -> tuple[ScoreKind, float]:
+    kind, scores = scores_by_kind(runs.read_metrics(Path(stamp[0])))[0]
+    return kind, float(scores["accuracy"])
 
 
 @lru_cache(_MOST_RUNS)

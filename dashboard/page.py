@@ -59,9 +59,12 @@ def link_pages(pages: Mapping[str, Sequence[st.Page]]) -> None:
 
 
 def run_label(run: Run) -> str:
-    """A run's name and its accuracy, or what became of it."""
-    accuracy = data.accuracy(run) if run.state == runs.FINISHED else None
-    return f"{run.name} · {run.state if accuracy is None else f'{accuracy:.1%}'}"
+    """A run's name and its most honest accuracy, or what became of it."""
+    score = data.first_score(run) if run.state == runs.FINISHED else None
+    if score is None:
+        return f"{run.name} · {run.state}"
+    kind, accuracy = score
+    return f"{run.name} · {accuracy:.1%} {kind.title.lower()}"
 
 
 def open_page(title: str, how_to_read: str, needs: Sequence[str] = ()) -> Run:
@@ -142,7 +145,7 @@ def _say_no_run() -> None:
         "soon as it is there."
     )
     where = runs_dir_option()
-    st.caption("To see how it works: a drawn dataset, no network, about a minute and a half.")
+    st.caption("To see how it works: a drawn dataset, no network, about a minute.")
     st.code(f"python train.py --demo{where}", language="bash")
     st.caption("To learn from your photos, in a folder of your choice:")
     st.code(f"python train.py --data data/MaskDataset{where}", language="bash")
@@ -201,6 +204,13 @@ def _as_it_is_now(folder: Path) -> Run | None:
         return None
 
 
+def show_how_to_resume(run: Run) -> None:
+    """The command that brings a training to its end that has stopped before."""
+    if run.state not in (runs.RUNNING, runs.FINISHED):
+        st.caption("To bring it to its end, with what it has computed already, in Maskboard's folder:")
+        st.code(f"python train.py --resume {shlex.quote(run.name)}{runs_dir_option()}", language="bash")
+
+
 def show_progress(run: Run, prefix: str = "") -> None:
     """A bar of how far a running training is, in words above it."""
     progress = run.progress
@@ -225,6 +235,7 @@ def _say_missing(run: Run, needs: Sequence[str]) -> None:
         st.rerun()
     else:
         st.info(escaped(_why_missing(now, missing[0])), icon=":material/hourglass_empty:")
+        show_how_to_resume(now)
         if now.state == runs.RUNNING:
             show_progress(now)
             st.page_link(

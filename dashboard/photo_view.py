@@ -164,7 +164,8 @@ def _show_why(run: Run, photo: Photo, source: Path | bytes, look: data.Look, key
         return
     st.caption(
         "Bright: what speaks for the class, each map relative to its own brightest place; it lies on what the "
-        "network saw, in coarse steps. At 0 % the photo is bare."
+        "network saw, in coarse steps. At 0 % the photo is bare. The percentages are of the network that is kept"
+        + (", calibrated." if photo.is_calibrated else "; a photo that it has learnt from may stand otherwise above.")
     )
     panels = _panels(photo, look, explanation, classifier)
     show_heat(data.uri(look.picture), panels, f"{key}-heat")

@@ -101,7 +101,7 @@ def test_each_line_of_the_label_issues_is_a_click_to_its_photo(server: Server, p
     lines = page.get_by_test_id("stDataFrame")
     dialog = page.get_by_role("dialog")
     for row in (1, 1, 0):  # Once more after it was closed, too.
-        lines.click(position={"x": 70, "y": 35 * (row + 1) + 17})
+        lines.click(position={"x": 20, "y": 35 * (row + 1) + 17})
         expect(dialog.get_by_text(images[row])).to_be_visible()
         page.keyboard.press("Escape")
         expect(dialog).to_have_count(0)

@@ -66,7 +66,11 @@ def test_the_newest_finished_run_comes_first(runs_dir: Path, data: Path) -> None
     write_run(runs_dir, data, name="old", created="2026-01-01T00:00:00+00:00")
     write_run(runs_dir, data, name="new", created="2026-03-01T00:00:00+00:00")
     write_run(runs_dir, data, name="newest", created="2026-04-01T00:00:00+00:00", state="failed", error="no memory")
-    assert open_page("overview").selectbox(key="run").options == ["new · 50.0%", "old · 50.0%", "newest · failed"]
+    assert open_page("overview").selectbox(key="run").options == [
+        "new · 50.0% validation",
+        "old · 50.0% validation",
+        "newest · failed",
+    ]
 
 
 def test_a_run_trained_meanwhile_appears_after_a_refresh(runs_dir: Path, data: Path) -> None:

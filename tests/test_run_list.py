@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from core import runs
+from core.evaluation import HELD_OUT
 from dashboard import data
 from tests.handwritten import write_run
 from tests.pages import open_page, texts
@@ -20,12 +21,12 @@ def two_runs(runs_dir: Path, tmp_path: Path) -> Path:
 
 def test_runs_that_have_not_changed_are_not_read_again(two_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found, _ = data.list_runs()
-    assert [data.accuracy(run) for run in found] == [0.5, 0.5]
+    assert [data.first_score(run) for run in found] == [(HELD_OUT, 0.5)] * 2
     read: list[Path] = []
     monkeypatch.setattr(runs, "read_json", lambda path: read.append(path))
     again, _ = data.list_runs()
     assert [run.name for run in again] == [run.name for run in found] == ["a", "b"]
-    assert [data.accuracy(run) for run in again] == [0.5, 0.5]
+    assert [data.first_score(run) for run in again] == [(HELD_OUT, 0.5)] * 2
     assert read == []
 
 
@@ -48,7 +49,7 @@ def test_figures_that_cannot_be_read_are_none(two_runs: Path) -> None:
     found, _ = data.list_runs()
     (two_runs / "a" / "metrics.json").write_text("{}")
     (two_runs / "a" / "history.csv").unlink()
-    assert data.accuracy(found[0]) is None
+    assert data.first_score(found[0]) is None
     assert data.history_summary(found[0]) is None
 
 

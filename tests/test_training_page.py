@@ -199,8 +199,10 @@ def test_a_fault_in_an_overlaid_run_is_named_and_spoils_nothing(run: Run, other:
 def test_the_table_holds_every_run_and_the_options_in_which_they_differ(run: Run, other: Run) -> None:
     table = open_page("training").dataframe[0].value
     assert table.columns.tolist() == [
-        "run", "state", "created", "best epoch", "val_loss", "val_accuracy", "epochs", "seconds", "--learning-rate",
+        "run", "state", "created", "accuracy", "of", "best epoch", "val_loss", "val_accuracy", "epochs", "seconds",
+        "--learning-rate",
     ]  # fmt: skip
+    assert (table["accuracy"].tolist(), table["of"].tolist()) == ([0.5, 0.5], ["validation"] * 2)
     assert table["run"].tolist() == ["first", "other"]
     assert table["best epoch"].tolist() == [2, 2]
     assert table["val_loss"].tolist() == [0.9, 0.9]

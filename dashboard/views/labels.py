@@ -21,8 +21,8 @@ from dashboard.selection import EVERYTHING
 from dashboard.tables import for_spreadsheet
 
 HOW_TO_READ = (
-    "Photos whose label the network doubts although it did not learn from it, the most suspicious first. A line opens "
-    "its photo; in the gallery, digits give a label, as on Photos."
+    "Photos whose label the network doubts although it did not learn from it, the most suspicious first. The box "
+    "before a line opens its photo; in the gallery, digits give a label, as on Photos."
 )
 SUSPECTED, ALL = "suspected", "all"
 
@@ -90,7 +90,7 @@ def explain(run: Run, issues: pd.DataFrame) -> None:
 
 
 def show_table(table: pd.DataFrame, images: list[str]) -> None:
-    """The list; a line opens its photo.
+    """The list; the box before a line opens its photo: cells would be chosen by passing over them with the keyboard.
 
     Args:
         table: From `issue_table`.
@@ -101,16 +101,15 @@ def show_table(table: pd.DataFrame, images: list[str]) -> None:
         table = table.drop(columns="suspected")
 
     def open_photo(state: Any) -> None:
-        selection = state["selection"]
-        rows = [*(cell[0] for cell in selection["cells"]), *selection["rows"]]
+        rows = state["selection"]["rows"]
         address.go(photo=images[rows[0]] if rows and rows[0] < len(images) else None)
 
-    picked = {"rows": [images.index(asked)] if asked in images else [], "columns": [], "cells": []}
+    picked = {"rows": [images.index(asked)] if asked in images else []}
     bound = address.bound("label-issues", {"selection": picked}, open_photo)
     st.dataframe(
         table.assign(**{"self-confidence": 100 * table["self-confidence"]}), hide_index=True,
         height="auto" if len(table) <= 8 else 320, key=bound["key"], on_select=bound["on_change"],
-        selection_mode=("single-row", "single-cell"), alt="Photos with their label and the suggested one",
+        selection_mode="single-row", alt="Photos with their label and the suggested one",
         column_config={
             "photo": st.column_config.TextColumn(pinned=True),
             "self-confidence": st.column_config.ProgressColumn(

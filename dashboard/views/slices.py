@@ -97,7 +97,7 @@ def slice_text(row: Mapping[Any, Any]) -> str:
 
 def verdict_text(row: Mapping[Any, Any]) -> str:
     """How far a slice is below the rest, and whether that may be chance."""
-    verdict = "worse than the rest" if row["p_value"] < SIGNIFICANCE else "may be chance"
+    verdict = "worse than the rest" if row["p_value"] < SIGNIFICANCE else "may be chance, as so many slices are tried"
     return (
         f"{points(row['difference'])} points against the rest "
         f"(95 %: {points(row['difference_low'])} to {points(row['difference_high'])}): {verdict}"

@@ -1,6 +1,5 @@
 """How does the training go, or how did it, and how do runs differ?"""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -24,7 +23,7 @@ from dashboard.page import (
     faults_shown,
     found_runs,
     open_page,
-    runs_dir_option,
+    show_how_to_resume,
     show_progress,
 )
 from dashboard.progress import duration_text, end_text, stage_words
@@ -94,8 +93,7 @@ def show_status(folder: Path) -> None:
             show_progress(run)
         elif run.state != runs.FINISHED:
             st.error(escaped(end_text(run)))
-            st.caption("To bring it to its end, with what it has computed already, in Maskboard's folder:")
-            st.code(f"python train.py --resume {shlex.quote(run.name)}{runs_dir_option()}", language="bash")
+        show_how_to_resume(run)
         if found := data.history_summary(run):
             with st.container(horizontal=True):
                 (show_best_of_folds if found.has_folds else show_best)(found)
@@ -195,7 +193,7 @@ def show_curves(histories: Mapping[str, pd.DataFrame]) -> None:
 
 def run_table(found: Sequence[Run]) -> pd.DataFrame:
     """A row a run: its state, its best epoch, what it took, and the options in which the runs differ."""
-    summaries = [data.history_summary(run) for run in found]
+    summaries, scores = [data.history_summary(run) for run in found], [data.first_score(run) for run in found]
     return pd.DataFrame(
         {
             "run": [run.name for run in found],
@@ -203,6 +201,8 @@ def run_table(found: Sequence[Run]) -> pd.DataFrame:
             "created": pd.to_datetime(
                 [run.info["created"] for run in found], format="ISO8601", utc=True, errors="coerce"
             ),
+            "accuracy": [score[1] if score else None for score in scores],
+            "of": [score[0].title.lower() if score else None for score in scores],
             "best epoch": pd.array([summary.kept if summary else None for summary in summaries], dtype="Int64"),
             "val_loss": [summary.mean_best("val_loss") if summary else None for summary in summaries],
             "val_accuracy": [summary.mean_best("val_accuracy") if summary else None for summary in summaries],
@@ -246,6 +246,10 @@ def show_table(shown: str) -> None:
         column_config={
             "run": st.column_config.TextColumn(pinned=True),
             "created": st.column_config.DatetimeColumn("created (UTC)", format="YYYY-MM-DD HH:mm"),
+            "accuracy": st.column_config.NumberColumn(
+                format="percent", help="As on the Overview: the most honest one that the run has."
+            ),
+            "of": st.column_config.TextColumn(help="Which photos it is of; validation is optimistic."),
             "best epoch": st.column_config.NumberColumn(
                 help="Whose weights were kept; with folds, how many epochs the network that is kept learnt."
             ),
