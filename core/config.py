@@ -289,14 +289,23 @@ def config_from_json(values: Mapping[str, Any]) -> TrainConfig:
     options = {option.name: option for option in dataclasses.fields(TrainConfig)}
     if unknown := sorted(set(values) - set(options)):
         raise UserError(f"Expected the options of a training; found {', '.join(map(repr, unknown))}.")
-    given = dict(values)
-    for name, value in values.items():
-        kind = options[name].metadata["argparse"].get("type")
-        if value is not None and kind in (Path, float):
-            given[name] = kind(value)
-    names = given.get("class_names")
-    given["class_names"] = names if names is None else tuple(names)
-    return TrainConfig(**given)
+    return TrainConfig(**{name: _from_json(options[name], value) for name, value in values.items()})
+
+
+def _from_json(option: "dataclasses.Field[Any]", value: Any) -> Any:
+    extras = option.metadata["argparse"]
+    kind = extras.get("type", bool if extras.get("action") == "store_true" else str)
+    if value is None and default_of(option) is None:
+        return None
+    if kind is _names and isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return tuple(value)
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    if kind is float and type(value) in (int, float):
+        return float(value)
+    if type(value) is not kind:
+        raise UserError(f"Expected another value of the option {option.name} in the run; found {value!r}.")
+    return value
 
 
 def command_line(values: Mapping[str, Any]) -> str:

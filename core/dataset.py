@@ -309,6 +309,8 @@ def label_values(path: Path) -> dict[str, list[Any]]:
         UserError: If the file is missing or holds something else.
     """
     expected = f'Expected {path} to hold {{"photo.jpg": class index, ...}}'
+    if path.exists() and not path.is_file():  # A named pipe would be waited for without end.
+        raise UserError(f"{expected}; it is no file.")
     try:
         pairs = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=list)
     except FileNotFoundError:

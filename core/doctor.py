@@ -41,6 +41,10 @@ _QUICK: Final[tuple[tuple[str, Callable[[Evidence], Outcome]], ...]] = (
 )
 
 
+# Seconds after which a process that checks is taken for one that will never end.
+_LONGEST_CHECK = 600.0
+
+
 @dataclass(frozen=True)
 class Check:
     """Something that holds of a run that can be trusted: in words, whether it does, and what was found."""
@@ -59,11 +63,16 @@ def quick_checks(run: Run) -> list[Check]:
 def quick_checks_elsewhere(run: Run) -> list[Check]:
     """`quick_checks` in a process of its own, for one that must go on answering meanwhile."""
     command = [sys.executable, "-m", "core.doctor", str(run.path.resolve()), "--quick", "--json"]
-    done = subprocess.run(command, cwd=PROJECT_DIR, capture_output=True, text=True, check=False)
     try:
+        done = subprocess.run(
+            command, cwd=PROJECT_DIR, capture_output=True, text=True, check=False, timeout=_LONGEST_CHECK
+        )
         return [Check(**fields) for fields in json.loads(done.stdout)]
-    except (ValueError, TypeError):  # Its folder is gone, for example.
-        return [Check("The run can be checked", FAILED, done.stderr.strip().rsplit("\n", 1)[-1])]
+    except (ValueError, TypeError):  # Its folder is gone, for example, or the process was killed.
+        detail = done.stderr.strip().rsplit("\n", 1)[-1] or f"the process ended with {done.returncode}"
+    except (OSError, subprocess.SubprocessError) as error:
+        detail = str(error)
+    return [Check("The run can be checked", FAILED, _printable(detail))]
 
 
 def all_checks(run: Run, n_photos: int | None = N_PREDICTED) -> Iterator[Check]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import numpy as np
 import pandas as pd
@@ -127,10 +127,18 @@ def load_classifier(run: runs.Run) -> Classifier:
             f"Expected {model.output_shape[-1]} class names for the network of run {run.name}; "
             f"found {len(run.class_names)} in {runs.RUN_FILE}."
         )
-    resize = cast(Resize, run.info["config"].get("resize", "squash"))
+    resize = run.info["config"].get("resize", "squash")
+    if resize not in get_args(Resize):
+        raise UserError(f"Expected run {run.name} to say squash, pad or crop for resize; found {resize!r}.")
     # The metrics come after the network; a run that still trains may have none yet.
     metrics = runs.read_metrics(run.path / runs.METRICS_FILE) if run.has(runs.METRICS_FILE) else {}
-    return Classifier(model, run.class_names, int(model.input_shape[1]), resize, float(metrics.get("temperature", 1.0)))
+    return Classifier(
+        model,
+        run.class_names,
+        int(model.input_shape[1]),
+        cast(Resize, resize),
+        float(metrics.get("temperature", 1.0)),
+    )
 
 
 def find_photos(paths: Iterable[Path]) -> list[Path]:
@@ -206,7 +214,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("photos", metavar="PHOTO_OR_FOLDER", nargs="+", type=Path)
     parser.add_argument("--out", metavar="FILE.csv", type=Path, help="write the table there instead of printing it")
     parser.add_argument(
-        "--sure", metavar="PERCENT", type=float, default=0.0,
+        "--sure", metavar="PERCENT", type=float, default=None,
         help=f"also give an answer: the class, or {NOT_SURE!r} below that calibrated confidence",
     )  # fmt: skip
     parser.add_argument("--runs-dir", metavar="DIR", type=Path, default=None, help="where runs are, for a RUN by name")
@@ -225,14 +233,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    if not 0 <= options.sure <= 100:
+    if options.sure is not None and not 0 <= options.sure <= 100:
         raise UserError(f"Expected --sure to be 0 to 100 per cent; found {options.sure:g}.")
     run = runs.find_run(options.run, options.runs_dir or default_runs_dir())
     photos = find_photos(options.photos)
     with native_stderr_hidden():
         classifier = load_classifier(run)
     table, faults = predict_photos(classifier, photos)
-    if options.sure:
+    if options.sure is not None:
         is_sure = table["confidence"] >= options.sure / 100
         table.insert(1, "answer", table["predicted_class"].where(is_sure, NOT_SURE))
     try:

@@ -53,6 +53,22 @@ TENSORBOARD_DIR = "tensorboard"
 # What a training that is killed may leave behind.
 TEMPORARY_FEATURES = ".features-"
 _UNFINISHED = ".unfinished-"
+# What a training writes besides `run.json`.
+_RESULTS = (
+    *(
+        SAMPLES_FILE,
+        PROBLEMS_FILE,
+        HISTORY_FILE,
+        PREDICTIONS_FILE,
+        CONFUSION_MATRIX_FILE,
+        METRICS_FILE,
+        SUBMISSION_FILE,
+    ),
+    *(TEST_PREDICTIONS_FILE, EMBEDDINGS_FILE, PROJECTION_FILE, MODEL_FILE, FITTED_PREDICTIONS_FILE, LABEL_ISSUES_FILE),
+    *(CRASH_FILE, TENSORBOARD_DIR),
+)
+# What stays of `run.json` when a training goes on; all else it writes down anew.
+_OF_THE_RUN = ("format_version", "created", "config")
 _TAKING_OVER_FILE = ".taking-over"
 # Beside the run folders, not in one of them: reviews outlive runs.
 REVIEWS_FILE = "reviews.jsonl"
@@ -166,12 +182,14 @@ class RunWriter:
         with FileLock(path / _TAKING_OVER_FILE):  # Of two who take over at once the second finds it running.
             run = read_run(path)
             require_unfinished(run)
-            writer = cls(path, {key: value for key, value in run.info.items() if key != "error"})
-            writer.update(**_beginning(), resumed=int(run.info.get("resumed", 0)) + 1)
-        for leftover in (*path.glob(f"{TEMPORARY_FEATURES}*"), path / TENSORBOARD_DIR):
-            shutil.rmtree(leftover, ignore_errors=True)
-        for leftover in path.glob(f"{_UNFINISHED}*"):
-            leftover.unlink(missing_ok=True)
+            writer = cls(path, {key: value for key, value in run.info.items() if key in _OF_THE_RUN})
+            n_before = run.info.get("resumed")
+            n_resumed = 1 + (n_before if isinstance(n_before, int) else 0)
+            writer.update(**_beginning(), name=path.name, resumed=n_resumed, began_with=_what_it_began_with(run.info))
+            # What it had come to is not what it will come to: nobody is to take one for the other.
+            for name in (*_RESULTS, f"{TEMPORARY_FEATURES}*", f"{_UNFINISHED}*"):
+                for leftover in path.glob(name):
+                    shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         return writer
 
     @property
@@ -278,6 +296,16 @@ def _beginning() -> dict[str, Any]:
     }
 
 
+def _what_it_began_with(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Fingerprints of what a run was made of when it began, as far as it came to write them down."""
+    if isinstance(info.get("began_with"), dict):
+        return dict(info["began_with"])
+    parts = {"dataset": info.get("dataset_fingerprint")}
+    for name in ("weights", "reviews"):
+        parts[name] = info[name].get("sha256") if isinstance(info.get(name), dict) else None
+    return {name: value for name, value in parts.items() if value is not None}
+
+
 def _make_folder(runs_dir: Path, name: str | None) -> Path:
     if name is not None:
         return _make_named_folder(runs_dir / name)
@@ -379,14 +407,14 @@ class BrokenRun:
 
 
 def find_run(name_or_path: str, runs_dir: Path) -> Run:
-    """A run by its folder, or by its name among the runs.
+    """A run by its name among the runs, or by its folder.
 
     Raises:
         UserError: If there is no such run or it cannot be read.
     """
-    for path in (Path(name_or_path), runs_dir / name_or_path):
-        if path.is_dir():
-            return read_run(path)
+    places = [path for path in (runs_dir / name_or_path, Path(name_or_path)) if path.is_dir() and name_or_path]
+    for path in sorted(places, key=lambda path: not (path / RUN_FILE).is_file()):
+        return read_run(path)
     raise UserError(f"Expected RUN to be a run folder or the name of a run in {runs_dir}; found no {name_or_path}.")
 
 
@@ -399,7 +427,11 @@ def require_unfinished(run: Run) -> None:
     if run.state == FINISHED:
         raise UserError(f"Expected a run that did not come to its end; {run.name} is finished. Train a new one.")
     if run.state == RUNNING:
-        raise UserError(f"Expected a run that has stopped; {run.name} is still training.")
+        where = f"on {run.info.get('host')}, process {run.info.get('pid')}"
+        raise UserError(
+            f"Expected a run that has stopped; {run.name} is still training {where}. If that machine says otherwise, "
+            f"write interrupted for its state in {run.path / RUN_FILE}."
+        )
 
 
 def list_runs(runs_dir: Path, read: Callable[[Path], Run] | None = None) -> tuple[list[Run], list[BrokenRun]]:

@@ -56,7 +56,7 @@ from core.weights import Weights
 RANDOM_WEIGHTS_NOTICE = (
     "VGG16's weights were random, not learnt from photos: expect much lower figures than with real ones."
 )
-CHANGED_DATASET_NOTICE = "The dataset was changed between the beginning of this training and its resumption."
+CHANGED_NOTICE = "Between the beginning of this training and its resumption there was a change of: {}."
 DEMO_NOTICE = "Trained on drawn demo pictures: its figures say nothing about real photos."
 
 # Its warnings are about loops over networks, of which folds need one.
@@ -317,11 +317,8 @@ def _record_dataset(job: _Job, dataset: Dataset) -> None:
     problems = pd.DataFrame([vars(problem) for problem in dataset.problems], columns=list(runs.PROBLEM_COLUMNS))
     job.run.write_table(runs.SAMPLES_FILE, dataset.samples)
     job.run.write_table(runs.PROBLEMS_FILE, problems)
-    found = fingerprint(dataset.samples)
-    if job.run.info.get("dataset_fingerprint", found) != found:
-        job.run.notice(CHANGED_DATASET_NOTICE)
-        job.report.warn(CHANGED_DATASET_NOTICE)
-    job.run.update(dataset_fingerprint=found)
+    job.run.update(dataset_fingerprint=fingerprint(dataset.samples))
+    _record_changes(job)
     if dataset.problems:
         kinds = ", ".join(f"{n} {kind}" for kind, n in count_by_kind(dataset.problems).items())
         n_files = len({problem.image for problem in dataset.problems})
@@ -332,6 +329,18 @@ def _record_dataset(job: _Job, dataset: Dataset) -> None:
             rest = len(dataset.problems) - _MOST_LINES
             job.report.warn(f"  ... and {rest} more in {job.run.path / runs.PROBLEMS_FILE}")
     require_trainable(dataset)
+
+
+def _record_changes(job: _Job) -> None:
+    """Say what has been changed since a run began that is gone on with."""
+    info = job.run.info
+    now = {"dataset": info["dataset_fingerprint"]}
+    now |= {name: (info.get(name) or {}).get("sha256") for name in ("weights", "reviews")}
+    changed = [name for name, before in info.get("began_with", {}).items() if now.get(name) != before]
+    if changed:
+        notice = CHANGED_NOTICE.format(" and ".join(changed))
+        job.run.notice(notice)
+        job.report.warn(notice)
 
 
 def _labelled(dataset: Dataset) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from core.images import PhotoError
 from core.reviews import MAX_NOTE, Decision
 from core.runs import Run
 from dashboard import address, data
-from dashboard.page import escaped
+from dashboard.page import escaped, faults_shown
 from dashboard.photos import NO_LABEL, class_name
 from dashboard.review import SIGNS, badge, take, told, why_not
 
@@ -35,6 +35,7 @@ _grid = st.components.v2.component(
 
 
 @st.fragment
+@faults_shown()
 def show_gallery(
     run: Run,
     photos: pd.DataFrame,

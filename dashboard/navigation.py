@@ -10,8 +10,8 @@ from dashboard.page import choose_run, faults_shown, link_pages
 # because Streamlit looks an emoji up in a list that takes 0.1 s to load.
 st.set_page_config(layout="wide", page_icon=str(Path(__file__).with_name("icon.svg")))
 # Less empty space on top; a large photo leaves room for what is said of it; tables are downloaded by buttons of our
-# own, because Streamlit's would hand formulas to a spreadsheet; on a phone, links and choices go on in another line; what
-# is chosen is in sight as long as its photos are further down.
+# own, because Streamlit's would hand formulas to a spreadsheet; on a phone, links and choices go on in another line;
+# what is chosen is in sight as long as its photos are further down.
 st.html(
     "<style>[data-testid=stMainBlockContainer] { padding-top: 3rem; }"
     "[data-testid=stImage] img { max-height: 65vh; object-fit: contain; object-position: top; }"

@@ -14,7 +14,7 @@ from core.runs import Run, RunError
 from dashboard import address, data
 from dashboard.linked import Chosen
 from dashboard.neighbours import Neighbours, neighbours_of_photo
-from dashboard.page import escaped
+from dashboard.page import escaped, faults_shown
 from dashboard.photo_view import Photo, show_photo
 from dashboard.photos import NO_LABEL
 from dashboard.review_controls import forget_steps, show_controls
@@ -39,6 +39,7 @@ def show_opened(view: Chosen, photos: pd.DataFrame) -> None:
 
 
 @st.dialog("Photo", width="large", on_dismiss=lambda: address.go(photo=None))
+@faults_shown()
 def _show_dialog(view: Chosen, images: list[str]) -> None:
     image = address.params().get("photo", "")
     rows = view.photos[view.photos["image"] == image]

@@ -94,7 +94,12 @@ def take(run: Run, asked: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     Returns:
         Why those that could not be written were not, by id.
     """
-    photos, refused, fresh = data.photos(run), {}, []
+    try:
+        photos = data.photos(run)
+    except UserError as error:
+        return {str(each["id"]): str(error) for each in asked}
+    refused: dict[str, str] = {}
+    fresh: list[Review] = []
     rows = photos[photos["image"].isin([each["name"] for each in asked])].set_index("image", drop=False)
     by_name = data.decided(run, rows).to_dict("index")
     for each in asked:

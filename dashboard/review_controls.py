@@ -11,7 +11,7 @@ from core.errors import UserError
 from core.reviews import EXCLUDE, MAX_NOTE, NOTE, RELABEL, UNDO, UNSURE
 from core.runs import Run
 from dashboard import address, data
-from dashboard.page import escaped
+from dashboard.page import escaped, faults_shown
 from dashboard.review import N_KEYS, decision_text, keep, review_of, undoes, why_not
 
 # Whether a decision goes on to the next photo, in the address.
@@ -87,6 +87,7 @@ def _take_keys(run: Run, row: "pd.Series[Any]", go: Callable[[str], object], go_
     decisions = _decisions(run)
     turn = st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
 
+    @faults_shown()
     def press() -> None:
         pressed = st.session_state[_KEYS].pressed
         # The photo that was seen is not always the one that was drawn last.

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from core.comparison import PairedFigure
+from core.comparison import Comparison, PairedFigure, mcnemar
 from core.evaluation import ScoreKind
+from core.slices import SIGNIFICANCE
 
 HOW_INTERVALS_ARE_MADE = (
     "All intervals are 95 %. Near-identical photos are no independent evidence, so they count as groups: of shares "
@@ -79,11 +80,18 @@ def change_unit(form: str) -> str:
     return " points" if "%" in form else ""
 
 
-def verdict(figure: PairedFigure) -> str:
-    """What the interval of a difference says."""
+def verdict(figure: PairedFigure, comparison: Comparison) -> str:
+    """What the interval of a difference says, and of accuracies the exact test: of few photos both must agree.
+
+    Args:
+        figure: From `comparison`.
+        comparison: The two runs.
+    """
     low, high = figure.interval
     if low <= 0 <= high:
         return "No proof of a difference: the interval holds 0."
+    if figure.name == "accuracy" and mcnemar(comparison) >= SIGNIFICANCE:
+        return "No proof of a difference: too few photos went from wrong to right or back."
     is_better = (low > 0) == FIGURES[figure.name].more_is_better
     return f"A real difference: this run is {'better' if is_better else 'worse'}."
 

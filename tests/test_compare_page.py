@@ -7,11 +7,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.comparison import accuracy_difference, compare
+from core.evaluation import predictions_table
 from core.runs import Run
+from dashboard.scores import verdict
 from tests.conftest import make_photo
 from tests.handwritten import predict_anew, write_run
 from tests.pages import address, chips, open_page, plain, shown, texts, tiles
@@ -158,6 +162,22 @@ def test_a_real_difference_is_called_one(run: Run, before: Run, data: Path) -> N
     assert "31 photos fixed, 1 newly broken" in words.replace("*", "")
     assert "chance alone hardly explains this (McNemar's exact test, p < 0.001)" in words
     assert texts(open_page("compare", run="before", **{"with": "later"})).count("this run is worse.") == 3
+
+
+@pytest.mark.parametrize(
+    ("n_fixed", "said"), [(5, "too few photos went from wrong to right"), (6, "A real difference")]
+)
+def test_of_few_photos_the_exact_test_has_the_last_word(n_fixed: int, said: str) -> None:
+    before, after = (
+        predictions_table(
+            [f"{n}.jpg" for n in range(n_fixed)], ["val"] * n_fixed, np.zeros(n_fixed, int), np.tile(row, (n_fixed, 1))
+        )
+        for row in ([0.1, 0.9], [0.9, 0.1])
+    )
+    comparison = compare(before, after)
+    figure = accuracy_difference(comparison)
+    assert figure is not None and figure.interval[0] > 0
+    assert said in verdict(figure, comparison)
 
 
 def test_photos_held_out_in_one_run_only_are_counted_and_left_out(run: Run, before: Run) -> None:

@@ -155,3 +155,24 @@ def test_options_that_an_older_version_did_not_know_have_their_defaults() -> Non
 def test_a_file_of_weights_is_found_from_any_folder() -> None:
     assert TrainConfig(weights="mine.h5").to_json()["weights"] == str(Path("mine.h5").resolve())
     assert TrainConfig(weights="random").to_json()["weights"] == "random"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", "ten"),
+        ("epochs", 1.5),
+        ("epochs", True),
+        ("learning_rate", None),
+        ("learning_rate", [1]),
+        ("weights", 1),
+        ("weights", None),
+        ("reviews", ["a"]),
+        ("no_cache", "x"),
+        ("class_names", "abc"),
+        ("class_names", ["a", 5]),
+    ],
+)
+def test_an_option_of_another_kind_in_a_run_is_named(name: str, value: object) -> None:
+    with pytest.raises(UserError, match=f"Expected another value of the option {name}"):
+        config_from_json(TrainConfig().to_json() | {name: value})

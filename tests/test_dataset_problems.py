@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from core.dataset import Problem, check_photos, count_by_kind, list_photos
+from core.errors import UserError
 from tests.conftest import make_photo, problem_kinds, read_dataset, set_label
 
 
@@ -221,3 +222,11 @@ def test_a_very_long_label_is_shortened(data: Path) -> None:
     set_label(data, "10000.jpg", 10**400)
     (problem,) = check_photos(list_photos(data)).problems
     assert len(problem.detail) < 200
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes in folders")
+def test_a_named_pipe_in_the_place_of_the_labels_is_not_waited_for(data: Path) -> None:
+    (data / "train_gt.json").unlink()
+    os.mkfifo(data / "train_gt.json")
+    with pytest.raises(UserError, match="it is no file"):
+        list_photos(data)

@@ -170,6 +170,12 @@ def test_what_cannot_be_decided_is_refused_and_the_rest_written(run: Run, wrong:
     assert decided(run) == [("b", UNSURE, None, "")]
 
 
+def test_where_the_run_cannot_be_read_any_more_a_decision_is_refused_with_the_reason(run: Run) -> None:
+    (run.path / "samples.csv").unlink()
+    (reason,) = take(run, [asked("a", UNSURE)]).values()
+    assert "samples.csv" in reason
+
+
 # --- the page --------------------------------------------------------------------------------------------------------
 
 

@@ -361,10 +361,34 @@ def test_ctrl_c_while_the_folder_is_made_leaves_none(runs_dir: Path, monkeypatch
 # --- going on --------------------------------------------------------------------------------------------------------
 
 
-def test_a_run_is_found_by_its_folder_before_its_name(runs_dir: Path, tmp_path: Path) -> None:
+def test_a_run_is_found_by_its_name_or_its_folder(
+    runs_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = finished_run(runs_dir, "mine")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()  # A folder of that name that is no run.
     assert find_run(str(path), tmp_path).path == path
     assert find_run("mine", runs_dir).path == path
+    with pytest.raises(UserError, match="found no "):
+        find_run("", runs_dir)
+
+
+def test_what_a_run_began_with_outlasts_several_resumptions(runs_dir: Path) -> None:
+    path = stopped_run(runs_dir)
+    for number in (1, 2):
+        with pytest.raises(UserError), RunWriter.resume(path) as run:
+            run.update(dataset_fingerprint=f"other {number}")
+            raise UserError("Expected more.")
+    assert read_run(path).info["began_with"] == {"dataset": "abc"}
+    assert read_run(path).info["resumed"] == 2
+
+
+def test_a_run_that_another_machine_trains_says_what_can_be_done(runs_dir: Path) -> None:
+    path = stopped_run(runs_dir)
+    info = read_run(path).info
+    (path / "run.json").write_text(json.dumps(info | {"state": "running", "host": "elsewhere"}), encoding="utf-8")
+    with pytest.raises(UserError, match=r"still training on elsewhere, process .* write interrupted for its state"):
+        RunWriter.resume(path)
 
 
 def stopped_run(runs_dir: Path) -> Path:
@@ -377,6 +401,7 @@ def stopped_run(runs_dir: Path) -> Path:
     (run.path / ".features-xyz").mkdir()
     (run.path / "tensorboard" / "head").mkdir(parents=True)
     (run.path / "predictions.csv").write_text("whole")
+    (run.path / "notes.txt").write_text("mine")
     return run.path
 
 
@@ -388,8 +413,8 @@ def test_a_run_that_is_gone_on_with_begins_anew_in_its_folder(runs_dir: Path) ->
     assert (now.state, now.info["pid"], now.info["resumed"]) == ("running", os.getpid(), 1)
     assert [now.info[key] for key in ("created", "config")] == [before[key] for key in ("created", "config")]
     assert (now.info["stage_seconds"], now.info["notices"], "error" in now.info) == ({}, [], False)
-    assert writer.info["dataset_fingerprint"] == "abc"
-    assert {each.name for each in path.iterdir()} - {".taking-over"} == {"predictions.csv", "run.json"}
+    assert writer.info["began_with"] == {"dataset": "abc"}
+    assert {each.name for each in path.iterdir()} - {".taking-over"} == {"run.json", "notes.txt"}
     with writer:
         pass
     assert read_run(path).state == "finished"

@@ -201,10 +201,10 @@ def test_a_failed_run_goes_on_when_its_dataset_is_mended_and_says_so(
     photo.write_bytes(content)
     (data / "training" / "10004.jpg").write_bytes((data / "training" / "10007.jpg").read_bytes())
     assert train.main(["--resume", "mine", "--quiet"]) == 0
-    assert "The dataset was changed between" in capsys.readouterr().err
+    assert "there was a change of: dataset." in capsys.readouterr().err
     run = read_run(runs_dir / "mine")
     assert (run.state, run.info["resumed"], "error" in run.info) == ("finished", 1, False)
-    assert any("The dataset was changed" in notice for notice in run.info["notices"])
+    assert any("there was a change of: dataset." in notice for notice in run.info["notices"])
 
 
 def test_ctrl_c_is_exit_code_130(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

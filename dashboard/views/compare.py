@@ -132,7 +132,7 @@ def show_reviews(view: Chosen, other: Run, labels: str) -> None:
             )  # fmt: skip
 
 
-def show_figures(figures: list[PairedFigure], other: Run) -> None:
+def show_figures(figures: list[PairedFigure], comparison: Comparison, other: Run) -> None:
     """Each figure of both runs, and whether they differ by more than chance."""
     for column, figure in zip(st.columns(len(figures)), figures, strict=True):
         title, form, _, meaning = FIGURES[figure.name]
@@ -145,7 +145,7 @@ def show_figures(figures: list[PairedFigure], other: Run) -> None:
             if math.isinf(figure.interval[0]):
                 interval = "one group of photos is too few for an interval"
             st.caption(f"{escaped(other.name)}: {form.format(figure.before)}  \n{interval}")
-            st.markdown(verdict(figure))
+            st.markdown(verdict(figure, comparison))
 
 
 def chance_text(comparison: Comparison) -> str:
@@ -226,7 +226,7 @@ def show_comparison(view: Chosen, other: Run, comparison: Comparison, labels: st
     n_replaced = len(data.replaced_images(other, run))
     st.markdown(photos_text(run, other, comparison, n_replaced, labels), help=HOW_INTERVALS_ARE_MADE)
     if comparison.n_images:
-        show_figures(data.paired_figures(other, run, labels), other)
+        show_figures(data.paired_figures(other, run, labels), comparison, other)
         st.markdown(chance_text(comparison))
     show_config(run, other)
     show_curves(run, other)

@@ -117,7 +117,7 @@ def compare(run: Run, before: Before) -> None:
         st.write(
             f"On the {n:,} {plural(n, 'photo')} held out in both, accuracy differs by "
             f"**{change_text(accuracy.difference, form)} points** "
-            f"(95 % interval {change_interval_text(accuracy.interval, form)}). {verdict(accuracy)}"
+            f"(95 % interval {change_interval_text(accuracy.interval, form)}). {verdict(accuracy, before.comparison)}"
         )
     changed = config_differences({other.name: other.info["config"] for other in (before.run, run)})
     if changed.empty:
