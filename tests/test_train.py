@@ -230,7 +230,8 @@ def test_a_real_ctrl_c_leaves_an_interrupted_run_with_its_history(data: Path, ru
     process.send_signal(signal.SIGINT)
     err = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert err.splitlines()[-1] == "train.py: interrupted" and "Traceback" not in err
+    how = f"To go on: python train.py --resume {runs_dir / 'stopped'}"
+    assert err.splitlines()[-1] == f"train.py: interrupted. {how}" and "Traceback" not in err
     (run,), broken = list_runs(runs_dir)
     assert (run.state, broken) == ("interrupted", [])
     assert len(read_history(run.path / "history.csv")) >= 1
