@@ -5,6 +5,7 @@
 // Python says that it is in the log; each message holds all that are pending, so one that overtakes another loses nothing.
 const NOWHERE = null;
 const MOVES = { ArrowLeft: -1, ArrowRight: 1 };
+const LONGEST_RETURN = 3000; // Milliseconds; what closes a photo may take the focus once more before all is drawn.
 const DECISIONS = { x: "exclude", u: "unsure" };
 
 export default function (component) {
@@ -22,8 +23,7 @@ export default function (component) {
     [memory.opened, memory.made] = [item.name, []];
     setTriggerValue("picked", item.name);
     whenClosed(grid, () => {
-      const tile = [...grid.children].find((each) => each.title === memory.opened);
-      if (document.activeElement === document.body) tile?.focus({ preventScroll: true }); // The keyboard goes on there.
+      goBack(grid, memory.opened, Date.now() + LONGEST_RETURN);
       memory.opened = null;
     });
   };
@@ -190,6 +190,14 @@ function whenClosed(grid, then) {
     if (grid.isConnected && wasOpen && !isOpen) then();
     wasOpen ||= isOpen;
   }, 100);
+}
+
+// The keyboard goes on at the photo that was open, unless it is somewhere else by now.
+function goBack(grid, name, until) {
+  const tile = [...grid.children].find((each) => each.title === name);
+  if (document.activeElement === document.body) tile?.focus({ preventScroll: true });
+  const isThere = tile && grid.getRootNode().activeElement === tile;
+  if (tile && !isThere && grid.isConnected && Date.now() < until) setTimeout(() => goBack(grid, name, until), 100);
 }
 
 function freshId() {
