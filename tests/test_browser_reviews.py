@@ -162,6 +162,7 @@ def test_keys_decide_in_two_tabs_and_in_the_photo_view_and_nothing_is_lost(
     page.keyboard.press("z")
     expect(dialog.get_by_text("a.jpg")).to_be_visible()
     expect(dialog.get_by_text("relabelled everybody")).to_be_visible()
+    wait_for_keys(page)
     page.keyboard.press("n")
     page.keyboard.type("x2")
     page.keyboard.press("Enter")
