@@ -81,7 +81,7 @@ def _unfinished(options: dict[str, Any]) -> tuple[TrainConfig, Path]:
     """The configuration of the run that is to be gone on with, and its folder."""
     from core.runs import find_run, require_unfinished
 
-    said = {"quiet": False, "verbose": False} | {key: options[key] for key in ("quiet", "verbose") if key in options}
+    said = {name: options.get(name, False) for name in ("quiet", "verbose")}
     if others := sorted(set(options) - {"resume", "runs_dir", *said}):
         raise UserError(f"Expected only --runs-dir, --quiet and --verbose beside --resume; found {flag(others[0])}.")
     run = find_run(options["resume"], options.get("runs_dir") or default_runs_dir())

@@ -36,9 +36,7 @@ def run_command(name: str, command: Callable[[], int], verbose: bool = False) ->
     except UserError as error:
         text = str(error)
     except OSError as error:  # The disk, permissions, names: nothing that our code could mend.
-        text = (
-            f"{error.filename}: {error.strerror}" if error.filename and error.strerror else error.strerror or str(error)
-        )
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
     except Exception as error:
         notes = getattr(error, "__notes__", [])
         if verbose or not notes:

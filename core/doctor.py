@@ -22,6 +22,8 @@ from core.quiet import native_stderr_hidden
 from core.runs import Run, find_run
 
 N_PREDICTED = 64
+# Seconds after which a process that checks is taken for one that will never end.
+_LONGEST_CHECK = 600.0
 
 _QUICK: Final[tuple[tuple[str, Callable[[Evidence], Outcome]], ...]] = (
     ("The training came to its end", checks.check_state),
@@ -39,10 +41,6 @@ _QUICK: Final[tuple[tuple[str, Callable[[Evidence], Outcome]], ...]] = (
     ("Classes and labels are those of the dataset", checks.check_labels),
     ("Test scores follow from the predictions", checks.check_test_scores),
 )
-
-
-# Seconds after which a process that checks is taken for one that will never end.
-_LONGEST_CHECK = 600.0
 
 
 @dataclass(frozen=True)
@@ -151,7 +149,7 @@ def _examine(options: argparse.Namespace) -> int:
         raise UserError(f"Expected --sample to be 1 or more; found {options.sample}.")
     run = find_run(options.run, options.runs_dir or default_runs_dir())
     n_photos = None if options.skip_model else options.sample
-    asked = iter(quick_checks(run)) if options.quick else all_checks(run, n_photos)
+    asked: Iterable[Check] = quick_checks(run) if options.quick else all_checks(run, n_photos)
     made = []
     with native_stderr_hidden():
         for check in asked:

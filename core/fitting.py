@@ -27,6 +27,8 @@ _INITIAL_SCALE = 2.0**10
 # Where nothing is learnt, larger batches are fewer steps and no other result; feature maps should not pile up, though.
 _VALIDATION_FACTOR = 16
 _NUMBERS_PREDICTED_AT_ONCE = 2**20
+# What is said of an epoch.
+_FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 _LARGEST_FLOAT16 = float(np.finfo(np.float16).max)
 
 
@@ -81,9 +83,6 @@ class Schedule:
     scale_loss: bool = False
     is_balanced: bool = False
     is_quick: bool = False
-
-
-_FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
 class History:

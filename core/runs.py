@@ -55,18 +55,10 @@ TEMPORARY_FEATURES = ".features-"
 _UNFINISHED = ".unfinished-"
 # What a training writes besides `run.json`.
 _RESULTS = (
-    *(
-        SAMPLES_FILE,
-        PROBLEMS_FILE,
-        HISTORY_FILE,
-        PREDICTIONS_FILE,
-        CONFUSION_MATRIX_FILE,
-        METRICS_FILE,
-        SUBMISSION_FILE,
-    ),
-    *(TEST_PREDICTIONS_FILE, EMBEDDINGS_FILE, PROJECTION_FILE, MODEL_FILE, FITTED_PREDICTIONS_FILE, LABEL_ISSUES_FILE),
-    *(CRASH_FILE, TENSORBOARD_DIR),
-)
+    SAMPLES_FILE, PROBLEMS_FILE, HISTORY_FILE, PREDICTIONS_FILE, CONFUSION_MATRIX_FILE, METRICS_FILE, SUBMISSION_FILE,
+    TEST_PREDICTIONS_FILE, EMBEDDINGS_FILE, PROJECTION_FILE, MODEL_FILE, FITTED_PREDICTIONS_FILE, LABEL_ISSUES_FILE,
+    CRASH_FILE, TENSORBOARD_DIR,
+)  # fmt: skip
 # What stays of `run.json` when a training goes on; all else it writes down anew.
 _OF_THE_RUN = ("format_version", "created", "config")
 _TAKING_OVER_FILE = ".taking-over"
@@ -174,7 +166,7 @@ class RunWriter:
 
     @classmethod
     def resume(cls, path: Path) -> "RunWriter":
-        """Go on in the folder of a training that did not come to its end; what it left is written over.
+        """Go on in the folder of a training that did not come to its end; what it had come to is removed.
 
         Raises:
             UserError: If the training has come to its end, or if it still goes on.
@@ -183,9 +175,13 @@ class RunWriter:
             run = read_run(path)
             require_unfinished(run)
             writer = cls(path, {key: value for key, value in run.info.items() if key in _OF_THE_RUN})
-            n_before = run.info.get("resumed")
-            n_resumed = 1 + (n_before if isinstance(n_before, int) else 0)
-            writer.update(**_beginning(), name=path.name, resumed=n_resumed, began_with=_what_it_began_with(run.info))
+            n_before, began_with = run.info.get("resumed"), run.info.get("began_with")
+            writer.update(
+                **_beginning(),
+                name=path.name,
+                resumed=1 + (n_before if isinstance(n_before, int) else 0),
+                began_with=began_with if isinstance(began_with, dict) else made_of(run.info),
+            )
             # What it had come to is not what it will come to: nobody is to take one for the other.
             for name in (*_RESULTS, f"{TEMPORARY_FEATURES}*", f"{_UNFINISHED}*"):
                 for leftover in path.glob(name):
@@ -296,10 +292,8 @@ def _beginning() -> dict[str, Any]:
     }
 
 
-def _what_it_began_with(info: Mapping[str, Any]) -> dict[str, Any]:
-    """Fingerprints of what a run was made of when it began, as far as it came to write them down."""
-    if isinstance(info.get("began_with"), dict):
-        return dict(info["began_with"])
+def made_of(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Fingerprints of the dataset, weights and reviews that a run is made of, as far as `run.json` has them by now."""
     parts = {"dataset": info.get("dataset_fingerprint")}
     for name in ("weights", "reviews"):
         parts[name] = info[name].get("sha256") if isinstance(info.get(name), dict) else None
@@ -413,8 +407,8 @@ def find_run(name_or_path: str, runs_dir: Path) -> Run:
         UserError: If there is no such run or it cannot be read.
     """
     places = [path for path in (runs_dir / name_or_path, Path(name_or_path)) if path.is_dir() and name_or_path]
-    for path in sorted(places, key=lambda path: not (path / RUN_FILE).is_file()):
-        return read_run(path)
+    if places:
+        return read_run(next((path for path in places if (path / RUN_FILE).is_file()), places[0]))
     raise UserError(f"Expected RUN to be a run folder or the name of a run in {runs_dir}; found no {name_or_path}.")
 
 

@@ -333,10 +333,8 @@ def _record_dataset(job: _Job, dataset: Dataset) -> None:
 
 def _record_changes(job: _Job) -> None:
     """Say what has been changed since a run began that is gone on with."""
-    info = job.run.info
-    now = {"dataset": info["dataset_fingerprint"]}
-    now |= {name: (info.get(name) or {}).get("sha256") for name in ("weights", "reviews")}
-    changed = [name for name, before in info.get("began_with", {}).items() if now.get(name) != before]
+    now, before = runs.made_of(job.run.info), job.run.info.get("began_with", {})
+    changed = [name for name in before if now.get(name) != before[name]]
     if changed:
         notice = CHANGED_NOTICE.format(" and ".join(changed))
         job.run.notice(notice)

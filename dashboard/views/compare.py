@@ -21,6 +21,7 @@ from core.errors import UserError
 from core.evaluation import score_kind
 from core.reviews import Followed
 from core.runs import Run, RunError
+from core.slices import SIGNIFICANCE
 from dashboard import address, data
 from dashboard.charts import comparison as charts
 from dashboard.charts import training
@@ -155,7 +156,7 @@ def chance_text(comparison: Comparison) -> str:
         return "No photo went from wrong to right or back."
     p = mcnemar(comparison)
     share = "less than 0.1 %" if p < 0.001 else f"{100 * p:.1f} %"
-    meaning = "chance alone hardly explains this" if p < 0.05 else "chance alone may well explain this"
+    meaning = "chance alone hardly explains this" if p < SIGNIFICANCE else "chance alone may well explain this"
     return (
         f"**{n_fixed:,}** {plural(n_fixed, 'photo')} fixed, **{n_broken:,}** newly broken. Were both runs equally "
         f"good, numbers at least as uneven would come about in {share} of such comparisons, so {meaning} "
