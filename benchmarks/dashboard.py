@@ -22,10 +22,10 @@ from playwright.sync_api import Browser, Page, WebSocket, sync_playwright
 
 from benchmarks.large_run import make_run
 from benchmarks.measure import WORK_DIR, machine
-from benchmarks.visitor import visit
 from core import runs
 from core.reviews import UNSURE, Review, append_reviews
 from tests.server import COMMAND, Server, dashboard_server
+from tests.visitor import visit
 
 PAGES = (
     "overview", "data", "training", "evaluation", "labels", "slices", "photos", "map", "reviews", "compare",

@@ -22,7 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core import evaluation, runs, submission
-from core.dataset import TEST_DIR, TRAINING_DIR, Listing, fingerprint, list_photos
+from core.dataset import TEST_DIR, TRAINING_DIR, Listing, fingerprint, list_photos, photo_path
 from core.errors import MOST_NAMED, UserError, named
 from core.groups import groups_of
 from core.images import PhotoError, read_photo
@@ -532,7 +532,7 @@ def check_photos(evidence: Evidence) -> Outcome:
 
     def digest(image: str) -> str | None:
         try:
-            return hashlib.sha256(read_photo(root / image)).hexdigest()
+            return hashlib.sha256(read_photo(photo_path(root, image))).hexdigest()
         except PhotoError:
             return None
 
@@ -592,7 +592,7 @@ def _unchanged(evidence: Evidence, images: Iterable[str]) -> dict[str, bytes]:
     contents = {}
     for image in images:
         with contextlib.suppress(PhotoError):
-            content = read_photo(evidence.run.dataset_dir / image)
+            content = read_photo(photo_path(evidence.run.dataset_dir, image))
             if hashlib.sha256(content).hexdigest() == sha256.get(image):
                 contents[image] = content
     return contents

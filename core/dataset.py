@@ -151,6 +151,29 @@ def list_photos(root: Path, class_names: tuple[str, ...] | None = None) -> Listi
     return _list_class_folders(root, class_names)
 
 
+def photo_path(root: Path, image: str) -> Path:
+    """Where a photo of a dataset is; tables that name it can be forged, and links in a dataset lead anywhere.
+
+    Args:
+        root: The dataset's folder.
+        image: Relative to it.
+
+    Raises:
+        PhotoError: If `image` does not name a photo in `root`, or only by a link to elsewhere.
+    """
+    relative = Path(image)
+    path = root / relative
+    if relative.is_absolute() or ".." in relative.parts or relative.suffix.lower() not in PHOTO_SUFFIXES:
+        raise PhotoError("unreadable", "not a photo of the dataset")
+    try:
+        is_inside = path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError, ValueError):  # No such path can be: a loop of links, a NUL in a name.
+        is_inside = False
+    if not is_inside:
+        raise PhotoError("unreadable", "a link that leads out of the dataset")
+    return path
+
+
 def require_trainable(dataset: Dataset) -> None:
     """Make sure that there are photos to learn from and to validate on.
 

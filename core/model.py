@@ -160,8 +160,9 @@ def load_model(path: Path) -> Any:
     if not zipfile.is_zipfile(path):
         raise UserError(f"Expected {path} to be a Keras model; it is not a whole .keras file. Train again.")
     try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except _LOADING_ERRORS as error:
+        with warnings.catch_warnings(action="ignore"):  # Of what the error says, or of another version's way to save.
+            return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # A hostile file makes Keras raise anything, down to TensorFlow's lack of memory.
         raise UserError(f"Expected {path} to be a Keras model; {_one_line(error)}") from None
 
 

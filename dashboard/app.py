@@ -11,11 +11,14 @@ from pathlib import Path
 from threading import Thread
 
 import streamlit as st
+from starlette.middleware import Middleware
 
 # `streamlit run` puts this folder on the path, not the project's.
 PROJECT_DIR = str(Path(__file__).resolve().parents[1])
 if PROJECT_DIR not in sys.path:
     sys.path.insert(0, PROJECT_DIR)
+
+from dashboard.doors import ClosedDoors  # noqa: E402, as the path has to be there first.
 
 
 @contextlib.asynccontextmanager
@@ -25,4 +28,4 @@ async def load_ahead(_: st.App) -> AsyncIterator[None]:
     yield
 
 
-app = st.App(Path(__file__).with_name("navigation.py"), lifespan=load_ahead)
+app = st.App(Path(__file__).with_name("navigation.py"), lifespan=load_ahead, middleware=[Middleware(ClosedDoors)])

@@ -22,6 +22,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core import comparison as core_comparison
+from core import dataset as core_dataset
 from core import ranking as core_ranking
 from core import reviews as core_reviews
 from core import runs
@@ -36,7 +37,7 @@ from core.errors import UserError
 from core.evaluation import ScoreKind, probability_columns, scores_by_kind
 from core.explain import Explainer, Explanation
 from core.groups import groups_of
-from core.images import PHOTO_SUFFIXES, PhotoError, open_photo, read_photo, thumbnail
+from core.images import PhotoError, open_photo, read_photo, thumbnail
 from core.intervals import Interval
 from core.neighbours import normalised, own_nearest_distances, unlike_threshold
 from core.predict import Classifier, load_classifier
@@ -248,12 +249,9 @@ def photo_path(run: Run, image: str) -> Path:
     """Where a photo of a run is.
 
     Raises:
-        PhotoError: If `image` does not name a photo within the dataset; tables can be forged.
+        PhotoError: As in `core.dataset.photo_path`.
     """
-    relative = Path(image)
-    if relative.is_absolute() or ".." in relative.parts or relative.suffix.lower() not in PHOTO_SUFFIXES:
-        raise PhotoError("unreadable", "not a photo of the dataset")
-    return run.dataset_dir / relative
+    return core_dataset.photo_path(run.dataset_dir, image)
 
 
 def thumbnail_uris(run: Run, images: Sequence[str]) -> list[str | PhotoError]:

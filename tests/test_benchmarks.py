@@ -11,12 +11,12 @@ from PIL import Image
 from benchmarks import large_run, recipe
 from benchmarks.dataset import SIZE, make_dataset
 from benchmarks.measure import machine, mean_text
-from benchmarks.visitor import visit
 from core import runs
 from core.config import PROJECT_DIR
 from core.dataset import check_photos, list_photos
 from tests.handwritten import write_run
 from tests.server import dashboard_server
+from tests.visitor import visit
 
 MODULES = sorted(path.stem for path in (PROJECT_DIR / "benchmarks").glob("*.py") if path.stem != "__init__")
 # The others are parts of commands.

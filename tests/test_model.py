@@ -1,4 +1,5 @@
 import io
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -232,6 +233,78 @@ def test_a_model_that_would_run_code_is_refused(tmp_path: Path) -> None:
     keras.Model(image, keras.layers.Lambda(lambda x: x * 2)(image)).save(tmp_path / "model.keras")
     with pytest.raises(UserError, match=r"model\.keras to be a Keras model"):
         load_model(tmp_path / "model.keras")
+
+
+def _function(module: str, name: str) -> dict[str, Any]:
+    return {"module": module, "class_name": "function", "config": name, "registered_name": name}
+
+
+FORGED_LAYERS = {
+    "calls the system": {"activation": _function("os", "system")},
+    "evaluates text": {"activation": _function("builtins", "eval")},
+    "fetches a file": {"activation": _function("keras.utils", "get_file")},
+    "loads another model": {"activation": _function("keras.models", "load_model")},
+    "unmarshals code": {"activation": {"class_name": "__lambda__", "config": {"value": ["4wAAAA==", None, None]}}},
+    "takes all memory": {"units": 10**13},
+}
+
+
+@pytest.mark.parametrize("change", FORGED_LAYERS.values(), ids=list(FORGED_LAYERS))
+def test_a_forged_layer_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    path = _save_small_model(tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        config = json.loads(archive.read("config.json"))
+    config["config"]["layers"][-1]["config"] |= change
+    _replace_member(path, "config.json", json.dumps(config).encode())
+    with pytest.raises(UserError, match=r"model\.keras to be a Keras model"):
+        load_model(path)
+
+
+def test_a_layer_that_would_read_a_file_of_this_machine_is_refused(tmp_path: Path) -> None:
+    path = _save_small_model(tmp_path)
+    (tmp_path / "secret.txt").write_text("alpha\nbeta\n")
+    with zipfile.ZipFile(path) as archive:
+        config = json.loads(archive.read("config.json"))
+    reader = {"name": "reader", "vocabulary": str(tmp_path / "secret.txt")}
+    config["config"]["layers"][-1] |= {"class_name": "StringLookup", "config": reader}
+    _replace_member(path, "config.json", json.dumps(config).encode())
+    with pytest.raises(UserError, match=r"model\.keras to be a Keras model"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("kind", ["raw bytes", "another HDF5 file"])
+def test_weights_that_lie_in_another_file_are_refused(tmp_path: Path, kind: str) -> None:
+    path, weights = _save_small_model(tmp_path), tmp_path / "model.weights.h5"
+    (tmp_path / "secret.bin").write_bytes(b"secret".ljust(36))
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["secret"] = np.ones((3, 3), dtype="f4")
+    with zipfile.ZipFile(path) as archive:
+        weights.write_bytes(archive.read(weights.name))
+    with h5py.File(weights, "a") as file:
+        variables = file["layers/dense/vars"]
+        del variables["0"]
+        if kind == "raw bytes":
+            variables.create_dataset("0", shape=(3, 3), dtype="f4", external=[(str(tmp_path / "secret.bin"), 0, 36)])
+        else:
+            variables["0"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "secret")
+    _replace_member(path, weights.name, weights.read_bytes())
+    with pytest.raises(UserError, match=r"model\.keras to be a Keras model"):
+        load_model(path)
+
+
+def _save_small_model(folder: Path) -> Path:
+    image = keras.Input((8, 8, 3))
+    mean = keras.layers.GlobalAveragePooling2D()(image)
+    keras.Model(image, keras.layers.Dense(3, name="dense")(mean)).save(folder / "model.keras")
+    return folder / "model.keras"
+
+
+def _replace_member(path: Path, name: str, content: bytes) -> None:
+    with zipfile.ZipFile(path) as archive:
+        members = {member: archive.read(member) for member in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, old in members.items():
+            archive.writestr(member, content if member == name else old)
 
 
 def _empty_zip() -> bytes:
