@@ -292,7 +292,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--starts", type=int, default=15)
     options = parser.parse_args(argv)
     print(machine())
-    runs_dirs = [_make_runs(n_photos) for n_photos in options.photos]
+    runs_dirs = [make_runs(n_photos) for n_photos in options.photos]
     with open_browser() as browser:
         measure_starts(runs_dirs, browser, options.starts)
         for n_photos, runs_dir in zip(options.photos, runs_dirs, strict=True):
@@ -300,8 +300,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             _measure(runs_dir, n_photos, browser, options.actions)
 
 
-def _make_runs(n_photos: int) -> Path:
-    """A run, the run before it, and some reviews."""
+def make_runs(n_photos: int) -> Path:
+    """The folder of a run, `now`, the run before it, and some reviews."""
     runs_dir = WORK_DIR / f"{n_photos} photos"
     for seed, name in enumerate(("before", "now")):
         run = make_run(runs_dir / name, n_photos, seed)

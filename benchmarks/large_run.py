@@ -22,12 +22,14 @@ from core import runs
 from core.config import DEFAULT_CLASS_NAMES
 from core.dataset import TRAINING_LABELS_FILE, Dataset
 from core.results import Predicted, write_embeddings, write_results
-from core.runs import RunWriter
+from core.runs import Run, RunWriter
 
 _N_DIMENSIONS = 512
 _VALIDATION_FRACTION = 0.2
 _TEST_FRACTION = 0.08
 _N_DIFFERENT = 5614
+# Photos that the head of a network is scaled by.
+_N_SCALED_BY = 16
 
 
 def make_run(directory: Path, n_photos: int, seed: int = 0) -> Path:
@@ -56,6 +58,31 @@ def make_run(directory: Path, n_photos: int, seed: int = 0) -> Path:
     run.write_table(runs.HISTORY_FILE, _history())
     run.update()  # Last: `run.json` says that it is there.
     return directory
+
+
+def add_network(run: Run, image_size: int) -> Path:
+    """Save a network with random weights for a run, unless it has one; its probabilities are not the run's.
+
+    Args:
+        run: From `make_run`.
+        image_size: Width and height of the photos that it takes, in pixels.
+    """
+    path = run.path / runs.MODEL_FILE
+    if path.is_file():
+        return path
+    # They bring TensorFlow, which whoever only wants a run does not wait for.
+    from core.cache import Features
+    from core.images import load_photo
+    from core.model import GAP, IMAGE, build_base, build_head, cut, join
+    from core.weights import find_weights
+
+    extractor = cut(build_base(find_weights("random"), image_size), IMAGE, GAP)
+    images = runs.read_samples(run.path / runs.SAMPLES_FILE)["image"].head(_N_SCALED_BY)
+    photos = np.stack([load_photo(run.dataset_dir / image, image_size, "squash") for image in images])
+    features = Features.of(extractor.predict(photos.astype(np.float32), verbose=0))
+    head = build_head(features, hidden_units=256, dropout=0.5, n_classes=len(run.class_names))
+    join(extractor, head).save(path)
+    return path
 
 
 def _link_photos(directory: Path, labels: list[int], n_test: int) -> Path:

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -32,13 +33,16 @@ class Server:
 
 
 @contextlib.contextmanager
-def dashboard_server(runs_dir: Path, cwd: Path = PROJECT_DIR, command: str = COMMAND) -> Iterator[Server]:
+def dashboard_server(
+    runs_dir: Path, cwd: Path = PROJECT_DIR, command: str = COMMAND, stderr: IO[bytes] | None = None
+) -> Iterator[Server]:
     """Start the dashboard on a free port and end it afterwards.
 
     Args:
         runs_dir: The runs it shows.
         cwd: Folder to start it from.
         command: Command line.
+        stderr: Where its complaints are written to; by default where ours are.
     """
     port = _free_port()
     environment = os.environ | {
@@ -47,7 +51,9 @@ def dashboard_server(runs_dir: Path, cwd: Path = PROJECT_DIR, command: str = COM
         "STREAMLIT_SERVER_HEADLESS": "true",  # Else it would open a browser on a developer's desktop.
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
-    with subprocess.Popen(command.split(), cwd=cwd, env=environment, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        command.split(), cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=stderr
+    ) as process:
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_until_healthy(url, process)

@@ -20,7 +20,7 @@ from tests.visitor import visit
 
 MODULES = sorted(path.stem for path in (PROJECT_DIR / "benchmarks").glob("*.py") if path.stem != "__init__")
 # The others are parts of commands.
-COMMANDS = [name for name in MODULES if name not in ("bare_page", "measure", "usual_gallery", "visitor")]
+COMMANDS = [name for name in MODULES if name not in ("bare_page", "measure", "usual_gallery")]
 
 
 def test_a_dataset_of_any_size_can_be_made(tmp_path: Path) -> None:

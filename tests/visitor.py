@@ -6,7 +6,7 @@ own affair: this fits the version that the project asks for.
 
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -25,13 +25,15 @@ class Answer:
     """What came back: seconds from the request until the script had finished and all was sent, bytes and messages.
 
     Attributes:
-        texts: All that the page says as Markdown, without what it had said before and need not say again.
+        texts: What the page says as Markdown, but for large parts that it has said before.
+        charts: The specifications of its charts, likewise.
     """
 
     seconds: float
     n_bytes: int
     n_messages: int
     texts: tuple[str, ...] = ()
+    charts: tuple[str, ...] = ()
 
 
 @dataclass
@@ -103,15 +105,16 @@ class Visitor:
         started = perf_counter()
         self.socket.send(content)
         n_bytes, n_messages = 0, 0
-        texts: list[str] = []
+        elements: list[Element] = []
         while True:
             message, size = self._receive()
             n_bytes, n_messages = n_bytes + size, n_messages + 1
             kind = message.WhichOneof("type")
             if kind == "script_finished" and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
-                return Answer(perf_counter() - started, n_bytes, n_messages, tuple(texts))
+                seconds = perf_counter() - started
+                return Answer(seconds, n_bytes, n_messages, _texts(elements), _charts(elements))
             if kind == "delta":
-                texts += self._note_element(message.delta.new_element)
+                elements.append(self._note_element(message.delta.new_element))
             self._note(kind, message)
 
     def _note(self, kind: str | None, message: ForwardMsg) -> None:
@@ -123,13 +126,13 @@ class Visitor:
         if message.hash and message.metadata.cacheable:
             self._cached.append(message.hash)
 
-    def _note_element(self, element: Element) -> list[str]:
+    def _note_element(self, element: Element) -> Element:
         kind = element.WhichOneof("type")
         if kind == "exception":
             raise RuntimeError(f"The page failed: {element.exception.message}")
         if kind == "file_uploader":
             self._uploader = element.file_uploader.id
-        return [element.markdown.body] if kind == "markdown" else []
+        return element
 
     def _file_address(self, name: str) -> FileURLs:
         if not self._session:
@@ -149,6 +152,14 @@ class Visitor:
         """A message and its size in bytes."""
         content = self.socket.recv(decode=False)
         return ForwardMsg.FromString(content), len(content)
+
+
+def _texts(elements: Sequence[Element]) -> tuple[str, ...]:
+    return tuple(each.markdown.body for each in elements if each.WhichOneof("type") == "markdown")
+
+
+def _charts(elements: Sequence[Element]) -> tuple[str, ...]:
+    return tuple(each.plotly_chart.spec for each in elements if each.WhichOneof("type") == "plotly_chart")
 
 
 def multipart(name: str, content: bytes) -> tuple[bytes, dict[str, str]]:
