@@ -5,7 +5,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from core.errors import UserError
+from core.errors import UserError, printable
 
 INTERRUPTED = 130
 OUR_FAULT = 1
@@ -43,5 +43,5 @@ def run_command(name: str, command: Callable[[], int], verbose: bool = False) ->
             traceback.print_exception(error)
         line = f"{type(error).__name__}: {error}".replace("\n", " ")
         text, code = " ".join([f"a fault of Maskboard's, {line}", *notes]), OUR_FAULT
-    print(f"{name}: {text}", file=sys.stderr)
+    print(f"{name}: {printable(text)}", file=sys.stderr)
     return code

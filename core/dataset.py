@@ -10,12 +10,14 @@ Two layouts are read:
 
 Reading goes in two steps, because the second takes seconds: `list_photos` reads folder listings and label files and
 fails at once where there is no dataset; `check_photos` then reads every photo, and decodes those whose content the
-cache does not know. Whatever is wrong with one photo is a `Problem`, a value that is saved with the run; what is wrong
-with the whole dataset is a `UserError`.
+cache does not know. Nothing outside of the dataset is read, whatever links say: the dashboard shows what is in a
+dataset, and an archive may hold a link to anything. The dataset's own folder may be a link. Whatever is wrong with one
+photo is a `Problem`, a value that is saved with the run; what is wrong with the whole dataset is a `UserError`.
 """
 
 import hashlib
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -30,7 +32,7 @@ import pandas as pd
 
 from core.cache import PhotoCache
 from core.config import DEFAULT_CLASS_NAMES
-from core.errors import UserError, shortened
+from core.errors import UNPRINTABLE, UserError, printable, shortened
 from core.facts import PhotoFacts, inspect_photo, keep_facts, known_facts
 from core.groups import group_photos, is_telling
 from core.images import PHOTO_SUFFIXES, PhotoError
@@ -48,9 +50,6 @@ _SYSTEM_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 # Facts are kept after so many photos, so that an interrupted reading goes on where it was.
 _FACTS_AT_ONCE = 500
 
-# What no CSV or terminal can hold: control characters, and what stands for bytes that are not UTF-8.
-_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-
 # kind -> (what it means, whether the photo is left out)
 PROBLEM_KINDS: dict[str, tuple[str, bool]] = {
     "missing": ("labelled, but no such photo", True),
@@ -62,6 +61,7 @@ PROBLEM_KINDS: dict[str, tuple[str, bool]] = {
     "truncated": ("cut off: the file ends too early", True),
     "too_large": ("too large to decode safely", True),
     "unreadable": ("cannot be read", True),
+    "outside": ("a link that leads out of the dataset", True),
     "bad_name": ("a file name that cannot be written down", True),
     "folder": ("a folder where photos are expected", True),
     "loose": ("a photo outside the folders that are read", True),
@@ -162,16 +162,17 @@ def photo_path(root: Path, image: str) -> Path:
         PhotoError: If `image` does not name a photo in `root`, or only by a link to elsewhere.
     """
     relative = Path(image)
-    path = root / relative
-    if relative.is_absolute() or ".." in relative.parts or relative.suffix.lower() not in PHOTO_SUFFIXES:
+    is_within = not relative.is_absolute() and ".." not in relative.parts and "\0" not in image
+    if not is_within or relative.suffix.lower() not in PHOTO_SUFFIXES:
         raise PhotoError("unreadable", "not a photo of the dataset")
-    try:
-        is_inside = path.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError, ValueError):  # No such path can be: a loop of links, a NUL in a name.
-        is_inside = False
-    if not is_inside:
+    if leads_out(root / relative, root):
         raise PhotoError("unreadable", "a link that leads out of the dataset")
-    return path
+    return root / relative
+
+
+def leads_out(path: Path, root: Path) -> bool:
+    """Whether a file that seems to be in a folder is outside of it, by way of a link."""
+    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
 
 
 def require_trainable(dataset: Dataset) -> None:
@@ -300,7 +301,7 @@ def _read_labels(path: Path, folder: Folder, n_classes: int, problems: list[Prob
     labels: dict[str, int] = {}
     for name, values in label_values(path).items():
         image = f"{folder}/{name}"
-        if _UNWRITABLE.search(name):
+        if UNPRINTABLE.search(name):
             problems.append(_bad_name(image))
             continue
         problem = _label_problem(image, values, n_classes)
@@ -364,7 +365,7 @@ def _list_class_folders(root: Path, class_names: tuple[str, ...] | None) -> List
             f"Expected {root} to hold {TRAINING_LABELS_FILE} and {TRAINING_DIR}/, or one folder per class; "
             "found neither. Download the dataset (README, Data) or try `python train.py --demo`."
         )
-    if any(map(_UNWRITABLE.search, found)):
+    if any(map(UNPRINTABLE.search, found)):
         raise UserError(f"Expected folders with names in Unicode in {root}; found others. Rename them.")
     if class_names is not None and set(class_names) != set(found):
         raise UserError(
@@ -388,6 +389,11 @@ def _list_class_folders(root: Path, class_names: tuple[str, ...] | None) -> List
 
 def _photo_names(root: Path, folder: str, problems: list[Problem]) -> list[str]:
     """Names of the photos in a folder, sorted; every other entry becomes a problem."""
+    if leads_out(root / folder, root):
+        raise UserError(
+            f"Expected {root / folder} within the dataset; it is a link that leads out of it. Move the photos "
+            "there, or link the whole dataset."
+        )
     try:
         entries = sorted((root / folder).iterdir(), key=lambda entry: entry.name)
     except FileNotFoundError:
@@ -396,7 +402,7 @@ def _photo_names(root: Path, folder: str, problems: list[Problem]) -> list[str]:
         raise UserError(f"Expected photos in {root / folder}; it cannot be read: {error.strerror}.") from None
     names = []
     for entry in entries:
-        problem = _entry_problem(entry, folder)
+        problem = _entry_problem(entry, folder, root)
         if problem is not None:
             problems.append(problem)
         elif entry.name not in _SYSTEM_FILES:
@@ -407,25 +413,26 @@ def _photo_names(root: Path, folder: str, problems: list[Problem]) -> list[str]:
 
 def _loose_photos(root: Path) -> list[Problem]:
     names = sorted(entry.name for entry in root.iterdir() if entry.suffix.lower() in PHOTO_SUFFIXES and entry.is_file())
-    return [_bad_name(name) if _UNWRITABLE.search(name) else Problem(name, "loose", "not read") for name in names]
+    return [_bad_name(name) if UNPRINTABLE.search(name) else Problem(name, "loose", "not read") for name in names]
 
 
-def _entry_problem(entry: Path, folder: str) -> Problem | None:
+def _entry_problem(entry: Path, folder: str, root: Path) -> Problem | None:
     image = f"{folder}/{entry.name}"
     if entry.name in _SYSTEM_FILES:
         return None
-    if _UNWRITABLE.search(entry.name):
+    if UNPRINTABLE.search(entry.name):
         return _bad_name(image)
     if entry.is_dir():
         return Problem(image, "folder", "photos in it are not read")
     if entry.name.startswith(".") or entry.suffix.lower() not in PHOTO_SUFFIXES:
         return Problem(image, "not_a_photo", f"expected a name that ends in one of {', '.join(sorted(PHOTO_SUFFIXES))}")
+    if entry.is_symlink() and leads_out(entry, root):
+        return Problem(image, "outside", "a link that leads out of the dataset; copy the photo here")
     return None
 
 
 def _bad_name(image: str) -> Problem:
-    readable = _UNWRITABLE.sub("?", image)
-    return Problem(readable, "bad_name", "not valid Unicode or with control characters; rename the file")
+    return Problem(printable(image), "bad_name", "not valid Unicode or with control characters; rename the file")
 
 
 def _case_conflicts(folder: str, names: list[str]) -> list[Problem]:

@@ -17,7 +17,7 @@ from core import checks
 from core.checks import FAILED, STATES, Evidence, Outcome, State
 from core.command import run_command
 from core.config import PROJECT_DIR, default_runs_dir
-from core.errors import UserError
+from core.errors import UserError, printable
 from core.quiet import native_stderr_hidden
 from core.runs import Run, find_run
 
@@ -70,7 +70,7 @@ def quick_checks_elsewhere(run: Run) -> list[Check]:
         detail = done.stderr.strip().rsplit("\n", 1)[-1] or f"the process ended with {done.returncode}"
     except (OSError, subprocess.SubprocessError) as error:
         detail = str(error)
-    return [Check("The run can be checked", FAILED, _printable(detail))]
+    return [Check("The run can be checked", FAILED, printable(detail))]
 
 
 def all_checks(run: Run, n_photos: int | None = N_PREDICTED) -> Iterator[Check]:
@@ -98,18 +98,13 @@ def _checked(name: str, check: Callable[[Evidence], Outcome], evidence: Evidence
         outcome = checks.failed(str(error))
     except Exception as error:  # Whatever a spoilt run makes a check stumble over, the others are asked all the same.
         outcome = checks.failed(f"it could not be asked to its end; {type(error).__name__}: {error}")
-    return Check(name, outcome.state, _printable(outcome.detail))
+    return Check(name, outcome.state, printable(outcome.detail))
 
 
 def counts(made: Iterable[Check]) -> dict[State, int]:
     """Number of checks by state."""
     states = [check.state for check in made]
     return {state: states.count(state) for state in STATES}
-
-
-def _printable(text: str) -> str:
-    """Text that does nothing to a terminal; names in tables can be forged."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 # --- the command -----------------------------------------------------------------------------------------------------
@@ -160,7 +155,7 @@ def _examine(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([asdict(check) for check in made]))
     else:
-        print(f"{_printable(run.name)}: {len(made)} checks, " + ", ".join(f"{n[state]} {state}" for state in STATES))
+        print(f"{printable(run.name)}: {len(made)} checks, " + ", ".join(f"{n[state]} {state}" for state in STATES))
     return 2 if n[FAILED] else 0
 
 

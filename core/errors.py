@@ -1,9 +1,14 @@
-"""The one exception for what a user can cause and mend, and how its one line stays short."""
+"""The one exception for what a user can cause and mend, and how its one line stays short and one line."""
 
+import re
 from collections.abc import Iterable
 
 MOST_NAMED = 3
 _MOST_LETTERS = 60
+
+# What no line of a CSV or a terminal can hold: control characters and ends of lines, what makes letters run the other
+# way and so disguises a name, and what stands for bytes that are not UTF-8.
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class UserError(Exception):
@@ -23,3 +28,15 @@ def named(items: Iterable[object]) -> str:
     texts = list(map(str, items))
     more = f" and {len(texts) - MOST_NAMED} more" if len(texts) > MOST_NAMED else ""
     return ", ".join(texts[:MOST_NAMED]) + more
+
+
+def printable(text: str) -> str:
+    """Text from outside, such as a file's name, in one line that does nothing to a terminal: the rest is spelt out."""
+    return UNPRINTABLE.sub(lambda found: _spelt_out(found[0]), text)
+
+
+def _spelt_out(letter: str) -> str:
+    code = ord(letter)
+    if 0xDC80 <= code <= 0xDCFF:  # How Python keeps a byte that is not UTF-8.
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

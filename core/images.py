@@ -6,6 +6,8 @@ from it by up to a third of the range of values.
 """
 
 import io
+import os
+import re
 import stat
 import warnings
 from pathlib import Path
@@ -13,22 +15,50 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from core.errors import printable, shortened
 
 Resize = Literal["squash", "pad", "crop"]
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif"})
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
-# 8,000 x 8,000 pixels take 192 MB as RGB: enough for any camera phone's usual mode, and no decompression bomb.
+# 8,000 x 8,000 pixels take 256 MB as RGB: enough for any camera phone's usual mode, and no decompression bomb. On its
+# way there a photo takes up to five times as much, which a decoder and its pixels in another mode want.
 MAX_PIXELS = 64_000_000
+# As much as JPEG and GIF can say; what is longer is a strip of pixels and no photo.
+MAX_SIDE = 65_535
 MAX_BYTES = 100_000_000
+# Pillow reads what is around the pixels piece by piece; a photo has some thousand pieces.
+MAX_READS = 1_000_000
+# A scan of a JPEG goes through all of its pixels, however short it is in the file; a progressive photo has about ten.
+MAX_SCANNED_PIXELS = 40 * MAX_PIXELS
+# Scans, tables and metadata of a JPEG.
+MAX_JPEG_PARTS = 10_000
+# EXIF fits into one part; Pillow joins several, each time by copying what it has.
+MAX_EXIF_PARTS = 64
 # Another number where the same file would be decoded or bounded differently.
 DECODING_VERSION = 1
 
-# Only the header is read before our own check of the size, so Pillow's warning at its own bound says nothing more.
-warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-# A damaged orientation leaves the photo as it is; the warning names no file.
-warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# Pixels that are brought into RGB at once, so that in between they take no multiple of the photo's memory.
+_PIXELS_AT_ONCE = 1_000_000
+# Any marker but those within a scan; FF that stands for itself is followed by 00.
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")
+_START_OF_SCAN, _END_OF_IMAGE, _APP1 = 0xDA, 0xD9, 0xE1
+# The parts that say how long they are.
+_MEASURED_PARTS = frozenset([*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE])
+
+# What Pillow warns of (damaged metadata, a size near its own bound) names no file and leaves the photo usable.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class PhotoError(Exception):
@@ -104,37 +134,104 @@ def open_photo(source: Path | bytes, at_least: int | None = None) -> Image.Image
     if not content:
         raise PhotoError("empty", "the file has 0 bytes")
     try:
-        photo = Image.open(io.BytesIO(content), formats=PHOTO_FORMATS)
+        photo = Image.open(_Pieces(content), formats=PHOTO_FORMATS)
+    except PhotoError:
+        raise
     except UnidentifiedImageError:
         raise PhotoError("not_a_photo", f"expected one of {', '.join(PHOTO_FORMATS)}, found other content") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # A warning under `-W error`.
         raise PhotoError("too_large", str(error)) from None
     except Exception as error:  # Decoders raise whatever a hostile header makes them raise.
         raise _decoding_error(error) from None
-    return _decode(photo, at_least)
-
-
-def _decode(photo: Image.Image, at_least: int | None) -> Image.Image:
-    if photo.width * photo.height > MAX_PIXELS:
-        found = f"{photo.width} x {photo.height} pixels"
-        raise PhotoError("too_large", f"expected at most {MAX_PIXELS:,} pixels, found {found}; scale it down")
+    _require_decodable(photo, content)
     try:
         if at_least is not None:
             photo.draft("RGB", (at_least, at_least))
         photo.load()
-        return _to_rgb(ImageOps.exif_transpose(photo))
+        return _upright(_to_rgb(photo), _orientation(photo))
+    except PhotoError:
+        raise
     except Exception as error:  # As above: any type may come out of a decoder.
         raise _decoding_error(error) from None
 
 
+class _Pieces(io.BytesIO):
+    """A photo's file for Pillow, which may not ask for it in millions of pieces: that would take minutes."""
+
+    _n_left = MAX_READS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._n_left -= 1
+        if self._n_left < 0:
+            raise PhotoError("unreadable", f"expected at most {MAX_READS:,} pieces of data, found more; save it again")
+        return super().read(size)
+
+
+def _require_decodable(photo: Image.Image, content: bytes) -> None:
+    """Refuse what would take too much memory or time; asked before a pixel is decoded."""
+    found = f"found {photo.width} x {photo.height} pixels; scale it down"
+    if photo.width * photo.height > MAX_PIXELS:
+        raise PhotoError("too_large", f"expected at most {MAX_PIXELS:,} pixels, {found}")
+    if max(photo.size) > MAX_SIDE:
+        raise PhotoError("too_large", f"expected at most {MAX_SIDE:,} pixels a side, {found}")
+    n_scans = _jpeg_parts(content).count(_START_OF_SCAN) if content.startswith(b"\xff\xd8") else 0
+    if n_scans * photo.width * photo.height > MAX_SCANNED_PIXELS:
+        raise PhotoError("too_large", f"expected about ten scans of a progressive JPEG, found {n_scans}; save it again")
+
+
+def _jpeg_parts(content: bytes) -> list[int]:
+    """The markers of a JPEG up to its end, as Pillow and libjpeg go through them.
+
+    Raises:
+        PhotoError: If there are too many.
+    """
+    parts: list[int] = []
+    n_exif = 0
+    position = 0
+    while found := _JPEG_MARKER.search(content, position):
+        kind, position = found[1][0], found.end()
+        if kind == _END_OF_IMAGE and _START_OF_SCAN in parts:
+            break
+        n_exif += kind == _APP1 and content.startswith(b"Exif\0\0", position + 2)
+        parts.append(kind)
+        if len(parts) > MAX_JPEG_PARTS or n_exif > MAX_EXIF_PARTS:
+            limits = f"{MAX_JPEG_PARTS:,} parts and {MAX_EXIF_PARTS} of EXIF"
+            raise PhotoError("unreadable", f"expected at most {limits}, found more; save it again")
+        if kind in _MEASURED_PARTS:
+            position += max(2, int.from_bytes(content[position : position + 2], "big"))
+    return parts
+
+
 def _decoding_error(error: Exception) -> PhotoError:
     is_cut_off = "truncated" in str(error).lower() or isinstance(error, EOFError)
-    return PhotoError("truncated" if is_cut_off else "unreadable", f"{type(error).__name__}: {error}")
+    text = printable(shortened(f"{type(error).__name__}: {error}"))
+    return PhotoError("truncated" if is_cut_off else "unreadable", text)
+
+
+def _orientation(photo: Image.Image) -> Image.Transpose | None:
+    """What stands the photo upright; damaged EXIF leaves it as it is."""
+    try:
+        return _UPRIGHT.get(photo.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # As above.
+        return None
+
+
+def _upright(photo: Image.Image, transposition: Image.Transpose | None) -> Image.Image:
+    return photo if transposition is None else photo.transpose(transposition)
 
 
 def _to_rgb(photo: Image.Image) -> Image.Image:
     if photo.mode == "RGB":
         return photo
+    rgb = Image.new("RGB", photo.size)
+    n_rows = max(1, _PIXELS_AT_ONCE // photo.width)
+    for top in range(0, photo.height, n_rows):
+        rows = photo.crop((0, top, photo.width, min(top + n_rows, photo.height)))
+        rgb.paste(_rows_to_rgb(rows), (0, top))
+    return rgb
+
+
+def _rows_to_rgb(photo: Image.Image) -> Image.Image:
     if photo.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip it to white.
         grey = np.asarray(photo, dtype=np.float64) / 257.0
         return Image.fromarray(grey.clip(0, 255).round().astype(np.uint8)).convert("RGB")
@@ -151,12 +248,15 @@ def read_photo(path: Path) -> bytes:
         PhotoError: If the file cannot be read or is too large.
     """
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # A named pipe would be waited for without an end.
-            raise PhotoError("unreadable", "not a regular file")
-        if status.st_size > MAX_BYTES:
-            found = f"found {status.st_size:,}; scale it down"
-            raise PhotoError("too_large", f"expected at most {MAX_BYTES:,} bytes, {found}")
-        return path.read_bytes()
+        # One file is opened, asked and read, whatever takes its name meanwhile. Opening a named pipe waits for nothing.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise PhotoError("unreadable", "not a regular file")
+            if status.st_size > MAX_BYTES:
+                found = f"found {status.st_size:,}; scale it down"
+                raise PhotoError("too_large", f"expected at most {MAX_BYTES:,} bytes, {found}")
+            return file.read(MAX_BYTES)
     except OSError as error:
         raise PhotoError("unreadable", error.strerror or str(error)) from None

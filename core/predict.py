@@ -4,7 +4,6 @@ What it says is calibrated, as what the Predict page says is; the files of a run
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from core import runs
 from core.calibration import apply_temperature
 from core.command import run_command
 from core.config import default_runs_dir
-from core.errors import UserError
+from core.errors import UserError, printable
 from core.evaluation import probability_table
 from core.images import PHOTO_SUFFIXES, PhotoError, Resize, load_photo
 from core.quiet import native_stderr_hidden
@@ -144,6 +143,8 @@ def load_classifier(run: runs.Run) -> Classifier:
 def find_photos(paths: Iterable[Path]) -> list[Path]:
     """The photos among files and, one level deep, in folders, in the order given; folders sorted by name.
 
+    Links are followed, wherever they lead: nothing of a photo but its classes is told.
+
     Raises:
         UserError: If a path does not exist or no photo is found.
     """
@@ -164,15 +165,15 @@ def predict_photos(classifier: Classifier, photos: Sequence[Path]) -> tuple[pd.D
     """Predict photos from disk.
 
     Returns:
-        A row a readable photo: `image` (the path as given), `predicted_label`, `predicted_class`, `confidence`,
-        `prob_0`, ..., calibrated; and why the others could not be read.
+        A row a readable photo: `image` (the path as given, in printable letters), `predicted_label`, `predicted_class`,
+        `confidence`, `prob_0`, ..., calibrated; and why the others could not be read.
     """
     faults: dict[Path, PhotoError] = {}
     images: list[str] = []
     probabilities: list[NDArray[np.float32]] = [np.empty((0, len(classifier.class_names)), np.float32)]
     for batch in _readable_batches(classifier, photos, faults):
-        # A name that is not valid Unicode is spelt out, since no table can hold it.
-        images += [os.fsencode(path).decode("utf-8", "backslashreplace") for path, _ in batch]
+        # What no line can hold is spelt out, here as on the terminal.
+        images += [printable(str(path)) for path, _ in batch]
         probabilities.append(classifier.predict([photo for _, photo in batch]))
     table = probability_table(classifier.calibrated(np.concatenate(probabilities)))
     table.insert(0, "image", images)
@@ -250,8 +251,8 @@ def _predict(options: argparse.Namespace) -> int:
             raise
         raise UserError(f"{options.out} cannot be written: {error.strerror or error}") from None
     for path, fault in faults.items():
-        print(f"core.predict: {path}: {fault.kind}: {fault.detail}", file=sys.stderr)
-    written = f"; written to {options.out}" if options.out else ""
+        print(f"core.predict: {printable(str(path))}: {fault.kind}: {fault.detail}", file=sys.stderr)
+    written = f"; written to {printable(str(options.out))}" if options.out else ""
     print(f"core.predict: {calibration_text(classifier.temperature)}", file=sys.stderr)
     print(f"core.predict: {len(table)} photos predicted, {len(faults)} left out{written}", file=sys.stderr)
     return 2 if faults else 0

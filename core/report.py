@@ -19,6 +19,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from core.errors import printable
+
 _SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -41,12 +43,12 @@ class Report:
     def say(self, text: str, *, always: bool = False) -> None:
         """Print a line."""
         if always or not self._quiet:
-            self._console.print(escape(text))
+            self._console.print(escape(printable(text)))
 
     def detail(self, text: str) -> None:
         """Print a line for who wants to know all."""
         if self._verbose:
-            self._console.print(escape(text))
+            self._console.print(escape(printable(text)))
 
     def show(self, table: RenderableType) -> None:
         """Print a rich table."""
@@ -55,7 +57,7 @@ class Report:
 
     def warn(self, text: str) -> None:
         """Print a line to stderr, quiet or not."""
-        self._errors.print(f"[yellow]Warning:[/yellow] {escape(text)}")
+        self._errors.print(f"[yellow]Warning:[/yellow] {escape(printable(text))}")
 
     @contextlib.contextmanager
     def progress(self, what: str, total: int, unit: str = "") -> Iterator[Callable[[int], None]]:

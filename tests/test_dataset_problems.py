@@ -94,10 +94,12 @@ def test_a_name_that_is_not_unicode_is_reported_readably(data: Path) -> None:
     name = os.fsdecode(b"\xff.jpg")
     make_photo(data / "training" / "new.jpg", seed=99).rename(data / "training" / name)
     set_label(data, name)  # As json.dump(os.listdir()) writes it.
-    assert problem_kinds(data) == {"training/?.jpg": "bad_name"}
+    assert problem_kinds(data) == {"training/\\xff.jpg": "bad_name"}
 
 
-@pytest.mark.parametrize("name", ["a\rb.jpg", "a\nb.jpg", "a\x1b[31mb.jpg"])
+@pytest.mark.parametrize(
+    "name", ["a\rb.jpg", "a\nb.jpg", "a\x1b[31mb.jpg", "a\x9bb.jpg", "a\u2028b.jpg", "a\u202egpj.jpg"]
+)
 def test_a_name_with_control_characters_is_reported_readably(data: Path, name: str) -> None:
     make_photo(data / "training" / name, seed=99)
     set_label(data, name)
@@ -107,7 +109,51 @@ def test_a_name_with_control_characters_is_reported_readably(data: Path, name: s
 
 def test_a_label_with_such_a_name_is_a_problem_too(data: Path) -> None:
     set_label(data, "\ud800.jpg")
-    assert problem_kinds(data) == {"training/?.jpg": "bad_name"}
+    assert problem_kinds(data) == {"training/\\ud800.jpg": "bad_name"}
+
+
+def test_files_whose_names_differ_in_such_characters_only_are_each_named(data: Path) -> None:
+    for name in ("a\nb.jpg", "a\rb.jpg"):
+        make_photo(data / "training" / name, seed=99)
+    assert problem_kinds(data) == {"training/a\\x0ab.jpg": "bad_name", "training/a\\x0db.jpg": "bad_name"}
+
+
+def test_a_link_that_leads_out_of_the_dataset_is_not_followed(data: Path, tmp_path: Path) -> None:
+    make_photo(tmp_path / "private.jpg", seed=99)
+    (data / "training" / "link.jpg").symlink_to(tmp_path / "private.jpg")
+    (data / "training" / "up.jpg").symlink_to("../../private.jpg")
+    (data / "test" / "20000.jpg").unlink()
+    (data / "test" / "20000.jpg").symlink_to(tmp_path / "private.jpg")
+    set_label(data, "link.jpg")
+    dataset = read_dataset(data)
+    assert {problem.image: problem.kind for problem in dataset.problems} == {
+        "training/link.jpg": "outside",
+        "training/up.jpg": "outside",
+        "test/20000.jpg": "outside",
+    }
+    assert len(dataset.samples) == 10
+
+
+def test_links_within_the_dataset_and_to_the_whole_of_it_are_followed(data: Path, tmp_path: Path) -> None:
+    (data / "training" / "link.jpg").symlink_to("10000.jpg")
+    set_label(data, "link.jpg", 0)
+    (tmp_path / "linked").symlink_to(data)
+    assert problem_kinds(tmp_path / "linked") == {"training/link.jpg": "duplicate"}
+
+
+def test_a_folder_of_photos_that_is_a_link_to_elsewhere_is_one_line(data: Path, tmp_path: Path) -> None:
+    (data / "training").rename(tmp_path / "elsewhere")
+    (data / "training").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="a link that leads out of it"):
+        list_photos(data)
+
+
+def test_links_in_a_circle_are_unreadable(data: Path) -> None:
+    (data / "training" / "a.jpg").symlink_to("b.jpg")
+    (data / "training" / "b.jpg").symlink_to("a.jpg")
+    for name in ("a.jpg", "b.jpg"):
+        set_label(data, name)
+    assert problem_kinds(data) == {"training/a.jpg": "unreadable", "training/b.jpg": "unreadable"}
 
 
 def test_names_that_differ_in_case_only_are_reported_but_used(data: Path) -> None:

@@ -15,7 +15,7 @@ from websockets.sync.client import connect
 
 from core.config import PROJECT_DIR
 from core.dataset import photo_path
-from core.images import PhotoError
+from core.images import PhotoError, read_photo
 from core.runs import Run
 from dashboard.doors import HEADERS
 from tests.conftest import make_photo
@@ -77,7 +77,7 @@ def test_a_loop_of_links_or_an_impossible_name_leads_nowhere(data: Path) -> None
     (data / "training" / "loop.jpg").symlink_to(data / "training" / "loop.jpg")
     for name in ("training/loop.jpg", "training/\0.jpg"):
         with pytest.raises(PhotoError):
-            photo_path(data, name)
+            read_photo(photo_path(data, name))
 
 
 def test_the_dataset_itself_may_be_a_link(tmp_path: Path) -> None:
