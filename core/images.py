@@ -30,7 +30,7 @@ MAX_PIXELS = 64_000_000
 MAX_SIDE = 65_535
 MAX_BYTES = 100_000_000
 # Pillow reads what is around the pixels piece by piece; a photo has some thousand pieces.
-MAX_READS = 1_000_000
+MAX_READS = 300_000
 # A scan of a JPEG goes through all of its pixels, however short it is in the file; a progressive photo has about ten.
 MAX_SCANNED_PIXELS = 40 * MAX_PIXELS
 # Scans, tables and metadata of a JPEG.
@@ -133,6 +133,7 @@ def open_photo(source: Path | bytes, at_least: int | None = None) -> Image.Image
     content = source if isinstance(source, bytes) else read_photo(source)
     if not content:
         raise PhotoError("empty", "the file has 0 bytes")
+    n_scans = _jpeg_parts(content).count(_START_OF_SCAN) if content.startswith(b"\xff\xd8") else 0
     try:
         photo = Image.open(_Pieces(content), formats=PHOTO_FORMATS)
     except PhotoError:
@@ -143,7 +144,7 @@ def open_photo(source: Path | bytes, at_least: int | None = None) -> Image.Image
         raise PhotoError("too_large", str(error)) from None
     except Exception as error:  # Decoders raise whatever a hostile header makes them raise.
         raise _decoding_error(error) from None
-    _require_decodable(photo, content)
+    _require_decodable(photo, n_scans)
     try:
         if at_least is not None:
             photo.draft("RGB", (at_least, at_least))
@@ -167,14 +168,13 @@ class _Pieces(io.BytesIO):
         return super().read(size)
 
 
-def _require_decodable(photo: Image.Image, content: bytes) -> None:
+def _require_decodable(photo: Image.Image, n_scans: int) -> None:
     """Refuse what would take too much memory or time; asked before a pixel is decoded."""
     found = f"found {photo.width} x {photo.height} pixels; scale it down"
     if photo.width * photo.height > MAX_PIXELS:
         raise PhotoError("too_large", f"expected at most {MAX_PIXELS:,} pixels, {found}")
     if max(photo.size) > MAX_SIDE:
         raise PhotoError("too_large", f"expected at most {MAX_SIDE:,} pixels a side, {found}")
-    n_scans = _jpeg_parts(content).count(_START_OF_SCAN) if content.startswith(b"\xff\xd8") else 0
     if n_scans * photo.width * photo.height > MAX_SCANNED_PIXELS:
         raise PhotoError("too_large", f"expected about ten scans of a progressive JPEG, found {n_scans}; save it again")
 
