@@ -35,6 +35,11 @@ def test_what_a_user_can_mend_is_one_line(error: BaseException, code: int, said:
     assert capsys.readouterr().err == f"core.thing: {said}\n"
 
 
+def test_a_name_neither_breaks_nor_disguises_the_line(capsys: Capture) -> None:
+    run_command("core.thing", raising(UserError("there is no a\nb\x1b[2J\u202egpj.exe\udcff")))
+    assert capsys.readouterr().err == "core.thing: there is no a\\x0ab\\x1b[2J\\u202egpj.exe\\xff\n"
+
+
 def test_what_is_our_fault_is_a_line_after_its_traceback(capsys: Capture) -> None:
     assert run_command("core.thing", raising(ZeroDivisionError("by\nzero"))) == 1
     lines = capsys.readouterr().err.splitlines()

@@ -1,4 +1,5 @@
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core import images
 from core.images import PhotoError, load_photo, open_photo, thumbnail
 from tests.conftest import make_photo
 
@@ -180,6 +182,66 @@ def test_a_huge_file_is_refused_without_reading_it(tmp_path: Path) -> None:
     with (tmp_path / "photo.jpg").open("wb") as file:
         file.truncate(10**12)  # Takes no room on the disk, and more than there is in memory.
     assert fault(tmp_path / "photo.jpg").kind == "too_large"
+
+
+def test_a_strip_of_pixels_is_no_photo() -> None:
+    assert "at most 65,535 pixels a side" in fault(png_that_claims(65_536, 1)).detail
+
+
+def test_a_jpeg_that_goes_through_its_pixels_too_often_is_refused() -> None:
+    content = encoded(Image.new("L", (2000, 2000)), "JPEG", progressive=True)
+    start = content.rindex(b"\xff\xda")
+    assert open_photo(content[:start] + 9 * content[start:-2] + content[-2:]).size == (2000, 2000)
+    error = fault(content[:start] + 2000 * content[start:-2] + content[-2:])
+    assert (error.kind, "found 2005; save it again" in error.detail) == ("too_large", True)
+
+
+def test_scans_of_the_small_photo_within_a_jpegs_metadata_do_not_count() -> None:
+    scans = b"\xff\xe5" + struct.pack(">H", 60_002) + 30_000 * b"\xff\xda"
+    content = encoded(Image.new("L", (2000, 2000)), "JPEG")
+    assert open_photo(content[:2] + scans + content[2:]).size == (2000, 2000)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xd8" + 65 * (b"\xff\xe1\x00\x0aExif\0\0ab"),  # Pillow joins them, copying what it has each time.
+        b"\xff\xd8" + 10_001 * b"\xff\xfe\x00\x02",
+        b"\xff\xd8\xff" + bytes(images.MAX_READS),
+        b"GIF89a" + bytes(7) + images.MAX_READS * b"\1",
+    ],
+    ids=["EXIF", "comments", "JPEG of junk", "GIF of junk"],
+)
+def test_a_file_in_very_many_pieces_is_refused(content: bytes) -> None:
+    error = fault(content)
+    assert (error.kind, "found more; save it again" in error.detail) == ("unreadable", True)
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0no TIFF header", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"])
+def test_damaged_exif_leaves_a_photo_as_it_is(exif: bytes) -> None:
+    assert pixels(open_photo(encoded(noise(), "PNG", exif=exif))) == pixels(noise())
+
+
+def test_exif_that_pillow_cannot_write_again_does_not_keep_a_photo_from_standing_upright() -> None:
+    maker_as_a_fraction = struct.pack(">HHII", 0x010F, 5, 1, 38)
+    entries = struct.pack(">H", 2) + maker_as_a_fraction + struct.pack(">HHIHH", 0x0112, 3, 1, 6, 0) + bytes(4)
+    exif = b"Exif\0\0MM\0*\0\0\0\x08" + entries + struct.pack(">II", 1, 2)
+    assert open_photo(encoded(noise(60, 40), "PNG", exif=exif)).size == (40, 60)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "I;16"])
+def test_a_large_photo_comes_into_rgb_row_by_row_as_in_one_go(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    grey = np.arange(2400, dtype=np.uint16).reshape(40, 60) * 27
+    content = encoded(Image.fromarray(grey) if mode == "I;16" else noise().convert(mode), "PNG")
+    whole = pixels(open_photo(content))
+    monkeypatch.setattr(images, "_PIXELS_AT_ONCE", 130)
+    assert pixels(open_photo(content)) == whole
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes in folders")
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "photo.jpg")
+    assert fault(tmp_path / "photo.jpg").detail == "not a regular file"
 
 
 def test_a_file_that_is_gone_is_unreadable(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import io
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -136,6 +137,17 @@ def test_an_unreadable_file_is_named_while_the_others_go_on(trained_run: Run, tm
     assert pd.read_csv(io.StringIO(out))["image"].tolist() == list(map(str, good))
     assert err.startswith(f"core.predict: {tmp_path / 'b.jpg'}: not_a_photo: expected one of JPEG")
     assert err.splitlines()[2:] == ["core.predict: 2 photos predicted, 1 left out"]
+
+
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_an_odd_name_neither_breaks_nor_disguises_a_line(trained_run: Run, tmp_path: Path, capsys: Capture) -> None:
+    make_photo(tmp_path / "a\nb\u202e.jpg")
+    (tmp_path / "c\rd\x1b[2J.jpg").write_text("no photo")
+    assert main([str(trained_run.path), str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1].startswith(f"{tmp_path}/a\\x0ab\\u202e.jpg,")
+    assert err.startswith(f"core.predict: {tmp_path}/c\\x0dd\\x1b[2J.jpg: not_a_photo: ")
 
 
 @pytest.mark.usefixtures("loaded")
