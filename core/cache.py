@@ -38,7 +38,8 @@ from filelock import FileLock, Timeout
 from numpy.typing import DTypeLike, NDArray
 
 from core.command import run_command
-from core.errors import UserError
+from core.errors import UserError, named
+from core.files import disk_fault, write_whole, writing
 
 RECORDS_SUFFIX = ".records"
 SPACE_FILE = "space.json"
@@ -60,8 +61,15 @@ _SCAN_BYTES = 16_000_000
 
 
 def default_cache_dir() -> Path:
-    """Where features are kept: `MASKBOARD_CACHE`, else the user's cache folder as the system has it."""
-    return Path(os.environ.get("MASKBOARD_CACHE") or platformdirs.user_cache_dir("maskboard", appauthor=False))
+    """Where features are kept: `MASKBOARD_CACHE`, else the user's cache folder as the system has it.
+
+    Raises:
+        UserError: If the user has no home.
+    """
+    folder = Path(os.environ.get("MASKBOARD_CACHE") or platformdirs.user_cache_dir("maskboard", appauthor=False))
+    if folder.parts[:1] == ("~",):  # The system knows of no home: a folder of that name would be made right here.
+        raise UserError("Expected a home folder for the cache; this user has none. Name a folder in MASKBOARD_CACHE.")
+    return folder
 
 
 def require_cache(root: Path) -> None:
@@ -70,15 +78,14 @@ def require_cache(root: Path) -> None:
     Raises:
         UserError: If there is none.
     """
-    try:
+    with _writing(root):
         (root / "features").mkdir(parents=True, exist_ok=True)
         with _locked(root):
             pass
-    except OSError as error:
-        raise UserError(
-            f"Expected to write the cache to {root}; {error.strerror}. Name another folder in MASKBOARD_CACHE, or use "
-            "--no-cache."
-        ) from None
+
+
+def _writing(place: Path) -> contextlib.AbstractContextManager[None]:
+    return writing(place, "Name another folder in MASKBOARD_CACHE, or use --no-cache.")
 
 
 def photo_key(sha256: str, view: int = 0) -> bytes:
@@ -206,15 +213,27 @@ class PhotoCache:
         self._places: dict[bytes, tuple[int, int]] = {}
 
     def __enter__(self) -> Self:
-        with _locked(self._root):  # From here on `shrink` leaves this space alone.
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._in_use.acquire()
-        if not (self.path / SPACE_FILE).exists():
-            unfinished = self._mine.with_suffix(".unfinished")
-            unfinished.write_text(json.dumps(self._description, indent=1), encoding="utf-8")
-            unfinished.replace(self.path / SPACE_FILE)
-        self._read_keys()
+        with _writing(self.path):
+            with _locked(self._root):  # From here on `shrink` leaves this space alone.
+                self.path.mkdir(parents=True, exist_ok=True)
+                self._in_use.acquire()
+            try:
+                self._open()
+            except BaseException:
+                self._leave()
+                raise
         return self
+
+    def _open(self) -> None:
+        if not (self.path / SPACE_FILE).exists():
+            text = json.dumps(self._description, indent=1)
+            write_whole(self.path / SPACE_FILE, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
+        self._read_keys()
+
+    def _leave(self) -> None:
+        with contextlib.suppress(OSError):  # The folder is gone, or may not be written any more.
+            self._in_use.release()
+            Path(self._in_use.lock_file).unlink(missing_ok=True)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -222,8 +241,7 @@ class PhotoCache:
         with contextlib.suppress(OSError):  # What a full disk refused was reported when it was appended.
             if self._writer is not None:
                 self._writer.close()
-        self._in_use.release()
-        Path(self._in_use.lock_file).unlink(missing_ok=True)
+        self._leave()
 
     def find(self, keys: Sequence[bytes]) -> tuple[Features, NDArray[np.bool_]]:
         """Look photos up, among what was there when the space was opened and what was appended since.
@@ -267,16 +285,12 @@ class PhotoCache:
         records["key"] = np.frombuffer(b"".join(keys), dtype="u1").reshape(-1, _KEY_BYTES)
         records["values"] = values
         records["crc32"] = [_checksum(record) for record in records]
-        try:
+        with writing(self.path, "What was written so far stays usable."):
             if self._writer is None:
                 self._writer = self._mine.open("ab")
                 self._files.append(_RecordFile(self._mine, self._record))
             self._writer.write(records.tobytes())
             self._writer.flush()
-        except OSError as error:
-            raise UserError(
-                f"Expected to write features to {self.path}; {error.strerror}. What was written so far stays usable."
-            ) from None
         for row, key in enumerate(keys, start=self._n_written):
             self._places[key] = (len(self._files) - 1, row)
         self._n_written += len(keys)
@@ -358,6 +372,12 @@ def shrink(root: Path, limit: int) -> int:
     return removed
 
 
+def _unused(root: Path) -> list[Path]:
+    """What `shrink` removes if it may."""
+    spaces = [path for path in _spaces(root) if not _is_in_use(path)]
+    return [*spaces, *_spaces(root, _DROPPED_NAME), *_pictures(root)]
+
+
 def _unlink(path: Path) -> bool:
     """Remove a file that the dashboard makes again when it needs it."""
     with contextlib.suppress(OSError):  # As below.
@@ -426,8 +446,11 @@ def _show(clear: bool) -> int:
     try:
         removed = shrink(root, 0) if clear else None
         size = cache_size(root)
+        left = _unused(root) if clear else []
     except OSError as error:
-        raise UserError(f"Expected the cache in {root} (MASKBOARD_CACHE); {error.strerror}.") from None
+        raise UserError(f"Expected the cache in {root} (MASKBOARD_CACHE); {disk_fault(error)}") from None
+    if left:
+        raise UserError(f"Expected to remove all that no training is using; could not remove {named(left)}.")
     if removed is not None:
         print(f"Removed {size_text(removed)}")
     print(f"{size_text(size)} in {root}")

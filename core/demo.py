@@ -11,6 +11,7 @@ from pathlib import Path
 from core.cartoon import EVERYBODY, NOBODY, SOME, Size, draw_photo
 from core.dataset import TEST_DIR, TEST_LABELS_FILE, TRAINING_DIR, TRAINING_LABELS_FILE
 from core.errors import UserError
+from core.files import write_whole, writing
 from core.report import Report
 
 N_TRAINING, N_TEST = 1000, 90
@@ -40,9 +41,12 @@ def ensure_demo_dataset(directory: Path, report: Report, n_training: int = N_TRA
         raise UserError(
             f"Expected an empty place for the demo dataset; {directory} holds something else. Name another --data."
         )
-    directory.mkdir(parents=True, exist_ok=True)
-    write_json(directory / MARKER_FILE, {"n_training": n_training, "n_test": n_test})
-    with report.progress("Drawing the demo dataset", n_training + n_test) as advance:
+    with (
+        writing(directory, "With --demo again what is there already is drawn once more."),
+        report.progress("Drawing the demo dataset", n_training + n_test) as advance,
+    ):
+        directory.mkdir(parents=True, exist_ok=True)
+        write_json(directory / MARKER_FILE, {"n_training": n_training, "n_test": n_test})
         draw_dataset(directory, n_training, n_test, advance=advance)
 
 
@@ -85,6 +89,5 @@ def labels_of(folder: str, count: int) -> dict[str, int]:
 
 def write_json(path: Path, content: Mapping[str, int]) -> None:
     """Write a JSON file completely or not at all."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    partial.replace(path)
+    text = json.dumps(content, indent=1)
+    write_whole(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))

@@ -21,6 +21,7 @@ from core.command import run_command
 from core.config import default_runs_dir
 from core.errors import UserError, printable
 from core.evaluation import probability_table
+from core.files import write_whole, writing
 from core.images import PHOTO_SUFFIXES, PhotoError, Resize, load_photo
 from core.quiet import native_stderr_hidden
 
@@ -244,18 +245,23 @@ def _predict(options: argparse.Namespace) -> int:
     if options.sure is not None:
         is_sure = table["confidence"] >= options.sure / 100
         table.insert(1, "answer", table["predicted_class"].where(is_sure, NOT_SURE))
-    try:
-        table.to_csv(options.out or sys.stdout, index=False, lineterminator="\n")
-    except OSError as error:
-        if options.out is None:
-            raise
-        raise UserError(f"{options.out} cannot be written: {error.strerror or error}") from None
+    _write(table, options.out)
     for path, fault in faults.items():
         print(f"core.predict: {printable(str(path))}: {fault.kind}: {fault.detail}", file=sys.stderr)
     written = f"; written to {printable(str(options.out))}" if options.out else ""
     print(f"core.predict: {calibration_text(classifier.temperature)}", file=sys.stderr)
     print(f"core.predict: {len(table)} photos predicted, {len(faults)} left out{written}", file=sys.stderr)
     return 2 if faults else 0
+
+
+def _write(table: pd.DataFrame, path: Path | None) -> None:
+    if path is None:
+        table.to_csv(sys.stdout, index=False, lineterminator="\n")
+    elif path.is_file() or not path.exists():
+        write_whole(path.resolve(), lambda unfinished: table.to_csv(unfinished, index=False, lineterminator="\n"))
+    else:  # A pipe or a terminal is not replaced.
+        with writing(path):
+            table.to_csv(path, index=False, lineterminator="\n")
 
 
 if __name__ == "__main__":

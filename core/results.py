@@ -1,5 +1,6 @@
 """Probabilities -> the tables and figures of a run folder, and what the terminal says of them."""
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,9 @@ def write_embeddings(run: RunWriter, dataset: Dataset, embeddings: NDArray[np.fl
         dataset: The photos.
         embeddings: Of all samples in their order, shape (n_samples, 512).
     """
-    run.write_file(runs.EMBEDDINGS_FILE, lambda path: np.save(path, embeddings, allow_pickle=False))
+    content = io.BytesIO()  # Of a full disk NumPy only says how many numbers it has not written.
+    np.save(content, embeddings, allow_pickle=False)
+    run.write_file(runs.EMBEDDINGS_FILE, lambda path: path.write_bytes(content.getbuffer()))
     places = pd.DataFrame(projection.pca(embeddings), columns=["x", "y"])
     places.insert(0, "image", dataset.samples["image"])
     run.write_table(runs.PROJECTION_FILE, places)

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from core.config import PROJECT_DIR, TrainConfig
 from core.errors import UserError
 from core.evaluation import HELD_OUT, KINDS, probability_columns
+from core.files import UNFINISHED, write_whole, writing
 from core.processes import is_alive, this_process
 
 FORMAT_VERSION = 1
@@ -52,7 +53,6 @@ CRASH_FILE = "crash.txt"
 TENSORBOARD_DIR = "tensorboard"
 # What a training that is killed may leave behind.
 TEMPORARY_FEATURES = ".features-"
-_UNFINISHED = ".unfinished-"
 # What a training writes besides `run.json`.
 _RESULTS = (
     SAMPLES_FILE, PROBLEMS_FILE, HISTORY_FILE, PREDICTIONS_FILE, CONFUSION_MATRIX_FILE, METRICS_FILE, SUBMISSION_FILE,
@@ -160,7 +160,8 @@ class RunWriter:
         try:
             writer.update(name=path.name)
         except BaseException:  # Ctrl-C included: no folder is left that nobody can read.
-            path.rmdir()
+            with contextlib.suppress(OSError):  # What went wrong first is what has to be told.
+                path.rmdir()
             raise
         return writer
 
@@ -171,7 +172,8 @@ class RunWriter:
         Raises:
             UserError: If the training has come to its end, or if it still goes on.
         """
-        with FileLock(path / _TAKING_OVER_FILE):  # Of two who take over at once the second finds it running.
+        # Of two who take over at once the second finds it running.
+        with writing(path), FileLock(path / _TAKING_OVER_FILE):
             run = read_run(path)
             require_unfinished(run)
             writer = cls(path, {key: value for key, value in run.info.items() if key in _OF_THE_RUN})
@@ -183,7 +185,7 @@ class RunWriter:
                 began_with=began_with if isinstance(began_with, dict) else made_of(run.info),
             )
             # What it had come to is not what it will come to: nobody is to take one for the other.
-            for name in (*_RESULTS, f"{TEMPORARY_FEATURES}*", f"{_UNFINISHED}*"):
+            for name in (*_RESULTS, f"{TEMPORARY_FEATURES}*", f"{UNFINISHED}*"):
                 for leftover in path.glob(name):
                     shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         return writer
@@ -245,13 +247,11 @@ class RunWriter:
         self._replace(name, save)
 
     def _replace(self, name: str, save: Callable[[Path], object]) -> None:
-        target = self.path / name
-        unfinished = target.with_name(f"{_UNFINISHED}{os.getpid()}-{name}")
-        try:
-            save(unfinished)
-            unfinished.replace(target)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        write_whole(self.path / name, save, then=f"Then: {self._how_to_go_on}")
+
+    @property
+    def _how_to_go_on(self) -> str:
+        return f"python train.py --resume {shlex.quote(str(self.path))}"
 
     def __enter__(self) -> Self:
         return self
@@ -259,18 +259,28 @@ class RunWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if kind is None:
-            self.update(state=FINISHED, progress=None)
-        elif issubclass(kind, KeyboardInterrupt | SystemExit):  # The latter where the terminal went away.
-            self.update(state=INTERRUPTED)
-            if isinstance(error, KeyboardInterrupt):
-                error.add_note(f"To go on: python train.py --resume {shlex.quote(str(self.path))}")
-        elif issubclass(kind, UserError):
-            self.update(state=FAILED, error=str(error))
+        if error is None:
+            try:
+                self.update(state=FINISHED, progress=None)
+            except UserError as refused:
+                self._say_why_it_ended(refused)
+                raise
         else:
-            self.update(state=FAILED, error=f"{kind.__name__}: {error}")
-            if error is not None and not isinstance(error, OSError):
-                self._keep_traceback(error)
+            self._say_why_it_ended(error)
+
+    def _say_why_it_ended(self, error: BaseException) -> None:
+        """Where the disk refuses even that, the run says that it is running, and its reader that the process died."""
+        with contextlib.suppress(UserError):  # The error that ended it is the one to be told.
+            if isinstance(error, KeyboardInterrupt | SystemExit):  # The latter where the terminal went away.
+                self.update(state=INTERRUPTED)
+                if isinstance(error, KeyboardInterrupt):
+                    error.add_note(f"To go on: {self._how_to_go_on}")
+            elif isinstance(error, UserError):
+                self.update(state=FAILED, error=str(error))
+            else:
+                self.update(state=FAILED, error=f"{type(error).__name__}: {error}")
+                if not isinstance(error, OSError):
+                    self._keep_traceback(error)
 
     def _keep_traceback(self, error: BaseException) -> None:
         lines = format_exception(error)

@@ -205,13 +205,24 @@ def train(
         precision = _record_setting(job, listing, weights)
         try:
             _train_into(job, listing, base, precision)
-        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-            raise UserError(
-                "Expected enough memory for this training; it ran out. Lower --batch-size or --image-size, or take "
-                "--head gap or fewer blocks to --fine-tune."
-            ) from error
+        except (tf.errors.OpError, MemoryError) as error:
+            raise _told(error, run.path / runs.TENSORBOARD_DIR) from None
     report.say(f"Finished: {run.path}. Look at it: streamlit run dashboard/app.py", always=True)
     return run.path
+
+
+def _told(error: Exception, events: Path) -> Exception:
+    """TensorFlow has one error for a full disk and for a lack of memory; only of the former it names the file."""
+    text = str(error)
+    if str(events) in text:
+        refused = text[text.index(str(events)) :].splitlines()[0].partition(" [Op:")[0]
+        return UserError(f"Expected to write {events}; {refused}. Free some disk there, or see who may write there.")
+    if not isinstance(error, tf.errors.ResourceExhaustedError | MemoryError):
+        return error
+    return UserError(
+        "Expected enough memory for this training; it ran out. Lower --batch-size or --image-size, or take --head gap "
+        "or fewer blocks to --fine-tune."
+    )
 
 
 def _train_into(job: _Job, listing: Listing, base: keras.Model, precision: Precision) -> None:

@@ -6,8 +6,8 @@ Every cache is keyed on a file's path, time of change and size, so a file that w
 import base64
 import contextlib
 import hashlib
+import io
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -36,6 +36,7 @@ from core.doctor import Check, quick_checks_elsewhere
 from core.errors import UserError
 from core.evaluation import ScoreKind, probability_columns, scores_by_kind
 from core.explain import Explainer, Explanation
+from core.files import write_whole, writing
 from core.groups import groups_of
 from core.images import PhotoError, open_photo, read_photo, thumbnail
 from core.intervals import Interval
@@ -671,15 +672,15 @@ def compute_tsne(run: Run, on_progress: Callable[[float], object]) -> None:
     """Compute the map that takes long and keep it for all runs with the same embeddings.
 
     Raises:
-        RunError: If the run's embeddings cannot be used.
+        UserError: If the run's embeddings cannot be used, or the map cannot be kept.
     """
     places = tsne(embeddings(run), on_progress=on_progress)
     target = _tsne_file(run)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{uuid.uuid4().hex}.part")
-    with part.open("wb") as file:
-        np.save(file, places)
-    part.replace(target)
+    content = io.BytesIO()
+    np.save(content, places)
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, lambda path: path.write_bytes(content.getbuffer()))
 
 
 def embeddings(run: Run) -> NDArray[np.float16]:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core import runs
 from core.config import PROJECT_DIR, default_runs_dir
+from core.errors import UserError
 from core.runs import BrokenRun, Run, RunError
 from dashboard import address, data
 from dashboard.progress import end_text, progress_text
@@ -105,6 +106,8 @@ def faults_shown() -> Iterator[None]:
         name = run.name if run else "this run"
         text = f"A file of run {name} cannot be used. {error} Pick another run, or train again."
         st.error(escaped(text), icon=":material/error:")
+    except UserError as error:
+        st.error(escaped(str(error)), icon=":material/error:")
 
 
 def found_runs() -> list[Run]:

@@ -24,9 +24,9 @@ def raising(error: BaseException) -> Callable[[], int]:
     ("error", "code", "said"),
     [
         (UserError("Expected a; found b."), 2, "Expected a; found b."),
-        (PermissionError(13, "Permission denied", "runs"), 2, "runs: Permission denied"),
-        (OSError(28, "No space left on device"), 2, "No space left on device"),
-        (OSError("image file is truncated"), 2, "image file is truncated"),
+        (PermissionError(13, "Permission denied", "runs"), 2, "runs: Permission denied. Get the right to it."),
+        (OSError(28, "No space left on device"), 2, "No space left on device. Free some disk there."),
+        (OSError("image file is truncated"), 2, "image file is truncated."),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],
 )
