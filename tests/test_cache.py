@@ -12,6 +12,7 @@ import pytest
 from core.cache import PhotoCache, cache_size, default_cache_dir, main, photo_key, require_cache, shrink
 from core.config import PROJECT_DIR
 from core.errors import UserError
+from tests.faulty_disk import ordinary_user
 
 SPACE = {"layer": "gap", "weights": "abc"}
 KEYS = [photo_key(f"photo {n}") for n in range(5)]
@@ -327,3 +328,24 @@ def test_the_command_shows_the_size_and_clears(
     assert main(["--clear"]) == 0
     assert "Removed" in capsys.readouterr().out
     assert not any(found(tmp_path))
+
+
+@pytest.mark.parametrize("place", [".", "features", "thumbnails/00"])
+def test_what_clearing_may_not_remove_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    with cache(tmp_path) as opened:
+        opened.append([photo_key("a")], np.zeros((1, *SHAPE), np.float32))
+    picture = tmp_path / "thumbnails" / "00" / f"{'0' * 64}.webp"
+    picture.parent.mkdir(parents=True)
+    picture.touch()
+    (tmp_path / "lock").unlink()
+    monkeypatch.setenv("MASKBOARD_CACHE", str(tmp_path))
+    (tmp_path / place).chmod(0o555)
+    try:
+        with ordinary_user():
+            assert main(["--clear"]) == 2
+    finally:
+        (tmp_path / place).chmod(0o755)
+    (said,) = capsys.readouterr().err.splitlines()
+    assert str(tmp_path / place) in said

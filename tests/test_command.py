@@ -1,8 +1,10 @@
 """How command lines end."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -67,3 +69,24 @@ def test_a_reader_who_has_read_enough_is_no_fault() -> None:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.close()
         assert (process.stderr.read(), process.wait()) == (b"", 2)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_output_onto_a_full_disk_is_no_fault_of_ours(stream: str) -> None:
+    program = (
+        "import sys; from core.command import run_command; from core.errors import UserError\n"
+        "def command():\n    print('result')\n    raise UserError('no')\n"
+        f"sys.exit(run_command('x', {'command' if stream == 'stderr' else 'lambda: print(1) or 0'}))"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    with Path("/dev/full").open("wb") as full:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | {stream: full}
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=PROJECT_DIR, env=environment, check=False, text=True, **pipes
+        )
+    assert done.returncode == 2
+    if stream == "stdout":
+        assert done.stderr == "x: standard output: No space left on device. Free some disk there.\n"
+    else:
+        assert done.stdout == "result\n"
