@@ -334,8 +334,7 @@ def test_the_command_shows_the_size_and_clears(
 def test_what_clearing_may_not_remove_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: str
 ) -> None:
-    with cache(tmp_path) as opened:
-        opened.append([photo_key("a")], np.zeros((1, *SHAPE), np.float32))
+    keep(tmp_path)
     picture = tmp_path / "thumbnails" / "00" / f"{'0' * 64}.webp"
     picture.parent.mkdir(parents=True)
     picture.touch()

@@ -81,10 +81,11 @@ def test_output_onto_a_full_disk_is_no_fault_of_ours(stream: str) -> None:
     )
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
     with Path("/dev/full").open("wb") as full:
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | {stream: full}
         done = subprocess.run(
-            [sys.executable, "-c", program], cwd=PROJECT_DIR, env=environment, check=False, text=True, **pipes
-        )
+            [sys.executable, "-c", program], cwd=PROJECT_DIR, env=environment, check=False, text=True,
+            stdout=full if stream == "stdout" else subprocess.PIPE,
+            stderr=full if stream == "stderr" else subprocess.PIPE,
+        )  # fmt: skip
     assert done.returncode == 2
     if stream == "stdout":
         assert done.stderr == "x: standard output: No space left on device. Free some disk there.\n"

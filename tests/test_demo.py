@@ -7,6 +7,7 @@ from PIL import Image
 from core import demo
 from core.errors import UserError
 from core.report import Report
+from tests.faulty_disk import faulty
 
 
 def files_of(directory: Path) -> dict[str, bytes]:
@@ -149,3 +150,15 @@ def test_nothing_is_drawn_into_a_folder_of_somebody_elses(tmp_path: Path) -> Non
     with pytest.raises(UserError, match="holds something else"):
         ensure(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["train_gt.json"]
+
+
+def test_a_disk_that_refuses_is_a_line_and_drawn_again_it_is_complete(tmp_path: Path) -> None:
+    with faulty(tmp_path) as disk:
+        ensure(tmp_path / "counted")
+    assert disk.n_asked > 20
+    for turn in range(1, disk.n_asked + 1, 6):
+        directory = tmp_path / f"drawn-{turn}"
+        with faulty(tmp_path, at=turn) as disk, pytest.raises(UserError, match=r"Expected to write .*No space left"):
+            ensure(directory)
+        ensure(directory)
+        assert files_of(directory) == files_of(tmp_path / "counted"), disk.refused

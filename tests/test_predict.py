@@ -18,6 +18,7 @@ from core.images import PhotoError
 from core.predict import Classifier, find_photos, load_classifier, main
 from core.runs import Run, read_embeddings, read_metrics, read_predictions, read_samples
 from tests.conftest import make_photo
+from tests.faulty_disk import faulty
 
 Capture = pytest.CaptureFixture[str]
 PROBABILITIES = ["prob_0", "prob_1", "prob_2"]
@@ -167,8 +168,25 @@ def test_a_table_that_cannot_be_written_is_one_line(
     photo = make_photo(tmp_path / "a.jpg")
     assert main([str(trained_run.path), str(photo), "--out", str(tmp_path / out)]) == 2
     err = capsys.readouterr().err
-    assert err.startswith(f"core.predict: {tmp_path / out} cannot be written: ")
+    assert err.startswith(f"core.predict: Expected to write {tmp_path / out}; ")
     assert err.count("\n") == 1 and "None" not in err
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_full_disk_leaves_the_table_that_was_there(trained_run: Run, tmp_path: Path, capsys: Capture) -> None:
+    photo, table = make_photo(tmp_path / "a.jpg"), tmp_path / "out" / "table.csv"
+    table.parent.mkdir()
+    table.write_text("image\nof yesterday\n")
+    with faulty(table.parent) as disk:
+        assert main([str(trained_run.path), str(photo), "--out", str(table.with_name("counted.csv"))]) == 0
+    for turn in range(1, disk.n_asked):  # The last one removes what is not there any more.
+        capsys.readouterr()
+        with faulty(table.parent, at=turn):
+            assert main([str(trained_run.path), str(photo), "--out", str(table)]) == 2
+        expected = f"core.predict: Expected to write {table}; No space left on device. Free some disk there.\n"
+        assert capsys.readouterr().err == expected
+        assert table.read_text() == "image\nof yesterday\n"
+    assert sorted(path.name for path in table.parent.iterdir()) == ["counted.csv", "table.csv"]
 
 
 @pytest.mark.parametrize(
