@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from core import evaluation, runs, submission
 from core.dataset import TEST_DIR, TRAINING_DIR, Listing, fingerprint, list_photos, photo_path
-from core.errors import MOST_NAMED, UserError, named
+from core.errors import MOST_NAMED, UserError, named, shortened
 from core.groups import groups_of
 from core.images import PhotoError, read_photo
 from core.predict import BATCH_SIZE, load_classifier
@@ -153,7 +153,10 @@ class Evidence:
     def where_dataset_is_not(self) -> str | None:
         """Why the dataset cannot be asked; None where it is there."""
         folder = self.run.dataset_dir
-        return None if folder.is_dir() else f"there is no {folder}; MASKBOARD_DATA can say where the dataset is"
+        with contextlib.suppress(OSError):  # A name that no folder can have.
+            if folder.is_dir():
+                return None
+        return f"there is no {shortened(str(folder), 200)}; MASKBOARD_DATA can say where the dataset is"
 
     @cached_property
     def listing(self) -> Listing:
@@ -201,7 +204,7 @@ def _readers(evidence: Evidence) -> dict[str, Callable[[Path], object]]:
         runs.PREDICTIONS_FILE: lambda path: evidence.predictions,
         runs.CONFUSION_MATRIX_FILE: lambda path: runs.read_confusion_matrix(path, evidence.run.class_names),
         runs.METRICS_FILE: lambda path: evidence.metrics,
-        runs.EMBEDDINGS_FILE: _embeddings_shape,
+        runs.EMBEDDINGS_FILE: runs.embeddings_shape,
         runs.PROJECTION_FILE: lambda path: evidence.places,
         runs.MODEL_FILE: _require_whole_archive,
     }
@@ -217,23 +220,6 @@ def _readers(evidence: Evidence) -> dict[str, Callable[[Path], object]]:
             readers[runs.SUBMISSION_FILE] = runs.read_submission
             readers[runs.TEST_PREDICTIONS_FILE] = lambda path: evidence.test_predictions
     return readers
-
-
-def _embeddings_shape(path: Path) -> tuple[int, int]:
-    """The shape of `embeddings.npy`, whose file is as long as that takes.
-
-    Raises:
-        RunError: If it is missing, cut off or not such an array.
-    """
-    runs.require_file(path)
-    try:
-        values = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError) as error:
-        raise runs.RunError(f"{path.name}: expected an array in NumPy's format; {error}") from None
-    if values.dtype != np.float16 or values.ndim != 2:
-        raise runs.RunError(f"{path.name}: expected float16 in rows, found {values.dtype}, shape {values.shape}.")
-    n_rows, n_numbers = values.shape
-    return int(n_rows), int(n_numbers)
 
 
 def _require_whole_archive(path: Path) -> None:
@@ -467,7 +453,7 @@ def check_history(evidence: Evidence) -> Outcome:
 def check_rows(evidence: Evidence) -> Outcome:
     """Embeddings and map have a row for each photo of `samples.csv`, the map in its order."""
     images = evidence.samples["image"]
-    n_rows, n_numbers = _embeddings_shape(evidence.path(runs.EMBEDDINGS_FILE))
+    n_rows, n_numbers = runs.embeddings_shape(evidence.path(runs.EMBEDDINGS_FILE))
     places = evidence.places
     faults = []
     if n_rows != len(images):

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 MOST_NAMED = 3
 _MOST_LETTERS = 60
+_MOST_LETTERS_OF_REASON = 240
 
 # What no line of a CSV or a terminal can hold: control characters and ends of lines, what makes letters run the other
 # way and so disguises a name, and what stands for bytes that are not UTF-8.
@@ -14,13 +15,27 @@ UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2
 class UserError(Exception):
     """Something the user can mend; its text is one line: what was expected, what was found, what to do.
 
-    Command lines print it to stderr without a traceback and exit with code 2.
+    Command lines print it to stderr without a traceback and exit with code 2. It may quote files that others have
+    written, so it is made fit for a terminal.
     """
 
+    def __init__(self, text: str) -> None:
+        super().__init__(printable(text))
 
-def shortened(text: str) -> str:
-    """What was found, at most its first 60 letters."""
-    return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}..."
+
+def printable(text: str) -> str:
+    """Text in one line that does nothing to a terminal; names in tables can be forged."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def shortened(text: str, most: int = _MOST_LETTERS) -> str:
+    """What was found, at most its first letters."""
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def reason_of(error: BaseException) -> str:
+    """What a library says of a fault, in one line that is not too long: it may quote all that it found."""
+    return shortened(" ".join(str(error).split()), _MOST_LETTERS_OF_REASON) or type(error).__name__
 
 
 def named(items: Iterable[object]) -> str:

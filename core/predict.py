@@ -1,6 +1,7 @@
 """Predict photos with a saved run: `python -m core.predict RUN PHOTO_OR_FOLDER... [--out FILE.csv]`.
 
-What it says is calibrated, as what the Predict page says is; the files of a run hold uncalibrated probabilities.
+What it says is calibrated, as what the Predict page says is; the files of a run hold uncalibrated probabilities. Its
+table is for people and spreadsheets: a name that would be a formula there has an apostrophe before it.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from core.evaluation import probability_table
 from core.files import write_whole, writing
 from core.images import PHOTO_SUFFIXES, PhotoError, Resize, load_photo
 from core.quiet import native_stderr_hidden
+from core.spreadsheet import for_spreadsheet
 
 BATCH_SIZE = 16
 # What is said instead of a class that is not confident enough.
@@ -245,7 +247,7 @@ def _predict(options: argparse.Namespace) -> int:
     if options.sure is not None:
         is_sure = table["confidence"] >= options.sure / 100
         table.insert(1, "answer", table["predicted_class"].where(is_sure, NOT_SURE))
-    _write(table, options.out)
+    _write(for_spreadsheet(table), options.out)
     for path, fault in faults.items():
         print(f"core.predict: {printable(str(path))}: {fault.kind}: {fault.detail}", file=sys.stderr)
     written = f"; written to {printable(str(options.out))}" if options.out else ""
@@ -254,14 +256,17 @@ def _predict(options: argparse.Namespace) -> int:
     return 2 if faults else 0
 
 
-def _write(table: pd.DataFrame, path: Path | None) -> None:
+def _write(text: str, path: Path | None) -> None:
+    def write(unfinished: Path) -> None:
+        unfinished.write_text(text, encoding="utf-8", newline="")
+
     if path is None:
-        table.to_csv(sys.stdout, index=False, lineterminator="\n")
+        sys.stdout.write(text)
     elif path.is_file() or not path.exists():
-        write_whole(path.resolve(), lambda unfinished: table.to_csv(unfinished, index=False, lineterminator="\n"))
+        write_whole(path.resolve(), write)
     else:  # A pipe or a terminal is not replaced.
         with writing(path):
-            table.to_csv(path, index=False, lineterminator="\n")
+            write(path)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from core.config import PROJECT_DIR, TrainConfig
-from core.errors import UserError
+from core.errors import UserError, reason_of, shortened
 from core.evaluation import HELD_OUT, KINDS, probability_columns
 from core.files import UNFINISHED, write_whole, writing
 from core.processes import is_alive, this_process
@@ -89,7 +89,11 @@ _INTERVALS = ("accuracy_interval", "macro_f1_interval")
 # Runs from before these were written have none.
 _LATER_INTERVALS = ("log_loss_interval", "expected_calibration_error_interval")
 _NAIVE_SCORES = ("n_images", "n_leaked", "accuracy")
+# No photo, fold or figure comes near these; far beyond them, what is computed from them goes wrong.
 _LARGEST = 1e15
+_LARGEST_SIZE = 1_000_000_000
+_MOST_FOLDS = 1000
+_FOLDERS, _SPLITS = ("training", "test"), ("train", "val")
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "pillow", "scikit-learn", "streamlit")
 _SECONDS_BETWEEN_PROGRESS_WRITES = 1.0
@@ -478,26 +482,31 @@ def read_run(path: Path) -> Run:
     info = read_json(path / RUN_FILE)
     for key, kind in (("state", str), ("created", str), ("config", dict), ("notices", list)):
         if not isinstance(info.get(key), kind):
-            raise RunError(f"{RUN_FILE}: expected a {kind.__name__} under {key!r}, found {info.get(key)!r}.")
+            raise RunError(f"{RUN_FILE}: expected a {kind.__name__} under {key!r}, found {_shown(info.get(key))}.")
     if info.get("format_version") != FORMAT_VERSION:
         raise RunError(
-            f"{RUN_FILE}: expected format version {FORMAT_VERSION}, found {info.get('format_version')!r}. Train again."
+            f"{RUN_FILE}: expected format version {FORMAT_VERSION}, found {_shown(info.get('format_version'))}. "
+            "Train again."
         )
     if info["state"] not in STATES:
-        raise RunError(f"{RUN_FILE}: expected one of {', '.join(STATES)} as state, found {info['state']!r}.")
+        raise RunError(f"{RUN_FILE}: expected one of {', '.join(STATES)} as state, found {_shown(info['state'])}.")
     names = info.get("class_names", [])
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise RunError(f"{RUN_FILE}: expected a list of names under 'class_names', found {names!r}.")
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise RunError(f"{RUN_FILE}: expected a list of names under 'class_names', found {_shown(names)}.")
     if len(set(names)) < len(names):
-        raise RunError(f"{RUN_FILE}: expected different names under 'class_names', found {names!r}.")
+        raise RunError(f"{RUN_FILE}: expected different names under 'class_names', found {_shown(names)}.")
     data = info["config"].get("data")
-    if not isinstance(data, str) or "\0" in data:
-        raise RunError(f"{RUN_FILE}: expected the dataset's path under 'config', found {data!r}.")
+    if not isinstance(data, str) or not data or "\0" in data:
+        raise RunError(f"{RUN_FILE}: expected the dataset's path under 'config', found {_shown(data)}.")
     seconds = info.get("stage_seconds", {})
     if not isinstance(seconds, dict) or not all(map(_is_number, seconds.values())):
-        raise RunError(f"{RUN_FILE}: expected seconds a stage under 'stage_seconds', found {seconds!r}.")
+        raise RunError(f"{RUN_FILE}: expected seconds a stage under 'stage_seconds', found {_shown(seconds)}.")
     _progress_of(info)
     return Run(path, info)
+
+
+def _shown(found: object) -> str:
+    return shortened(repr(found))
 
 
 def _progress_of(info: dict[str, Any]) -> Progress | None:
@@ -511,7 +520,7 @@ def _progress_of(info: dict[str, Any]) -> Progress | None:
         if not isinstance(progress.stage, str) or min(numbers) < 0:
             raise TypeError
     except (KeyError, TypeError, AttributeError):
-        raise RunError(f"{RUN_FILE}: expected how far a stage is under 'progress', found {found!r}.") from None
+        raise RunError(f"{RUN_FILE}: expected how far a stage is under 'progress', found {_shown(found)}.") from None
     return progress
 
 
@@ -535,9 +544,10 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         value = json.loads(text)
-        json.dumps(value, ensure_ascii=False).encode("utf-8")  # "\\ud800" is JSON, but no text.
+        # Python reads NaN and 1e400, which are no JSON, and "\\ud800", which is no text.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"{path.name}: expected a JSON object; {error}.") from None
+        raise RunError(f"{path.name}: expected a JSON object; {reason_of(error)}.") from None
     if not isinstance(value, dict):
         raise RunError(f"{path.name}: expected a JSON object, found a {type(value).__name__}.")
     return value
@@ -562,8 +572,12 @@ def read_samples(path: Path) -> pd.DataFrame:
         table[["label", "original_label"]] = table[["label", "original_label"]].astype("Int64")
         table = table.astype({"width": "int64", "height": "int64", "bytes": "int64", "folder": "str", "group": "str"})
         table = table.astype(dict.fromkeys(("brightness", "contrast", "sharpness"), "float64"))
-    if (table[["width", "height", "bytes"]] < 1).any(axis=None):
-        raise RunError(f"{path.name}: expected a width, height and bytes of 1 or more, found less.")
+    sizes = table[["width", "height", "bytes"]]
+    if ((sizes < 1) | (sizes > _LARGEST_SIZE)).any(axis=None):
+        raise RunError(f"{path.name}: expected a width, height and bytes of 1 or more, found less or far too many.")
+    qualities = table[["brightness", "contrast", "sharpness"]].to_numpy()
+    _require_finite(path, qualities[~np.isnan(qualities)])
+    _check_words(path, table["folder"], _FOLDERS)
     if table.loc[table["folder"] == "training", "label"].isna().any():
         raise RunError(f"{path.name}: expected a label for every training photo, found some without.")
     return table
@@ -615,7 +629,8 @@ def _score_faults(path: Path) -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path.name}: expected the scores of a run; {type(error).__name__} at {error}.") from None
+        reason = f"{type(error).__name__} at {reason_of(error)}"
+        raise RunError(f"{path.name}: expected the scores of a run; {reason}.") from None
 
 
 def _check_scores(scores: Any) -> None:
@@ -634,7 +649,8 @@ def _check_scores(scores: Any) -> None:
         _require_numbers(*_both(row["recall_interval"]))
         if "f1_interval" in row:  # Runs from before it was written have none.
             _require_numbers(*_both(row["f1_interval"]))
-        str(row["class_name"])
+        if not isinstance(row["class_name"], str):
+            raise TypeError("class_name")
 
 
 def _check_calibrated(scores: Any) -> None:
@@ -692,8 +708,7 @@ def read_history(path: Path) -> pd.DataFrame:
         table = table.astype({"fold": "int64", "epoch": "int64"} | dict.fromkeys(HISTORY_COLUMNS[3:], "float64"))
     if table["stage"].isna().any():
         raise RunError(f"{path.name}: expected a stage in every row, found some without.")
-    if (table["fold"] < -1).any():
-        raise RunError(f"{path.name}: expected folds from 0, or -1 for none; found {table['fold'].min()}.")
+    _check_folds(path, table["fold"])
     return table
 
 
@@ -706,6 +721,8 @@ def read_predictions(path: Path, n_classes: int) -> pd.DataFrame:
     table = _read_table(path, (*PREDICTION_COLUMNS, *probability_columns(n_classes)))
     with _table_faults(path):
         table = table.astype({"split": "str", "fold": "int64", "true_label": "int64"})
+    _check_words(path, table["split"], _SPLITS)
+    _check_folds(path, table["fold"])
     _check_labels(path, table["true_label"], n_classes)
     return _checked_probabilities(path, table, n_classes)
 
@@ -753,17 +770,36 @@ def read_embeddings(path: Path, n_samples: int) -> NDArray[np.float16]:
     Raises:
         RunError: If it is missing or malformed, or belongs to another number of photos.
     """
-    require_file(path)
-    try:
-        with path.open("rb") as file:
-            values = np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError) as error:
-        raise RunError(f"{path.name}: expected an array in NumPy's format; {error}") from None
-    if values.dtype != np.float16 or values.ndim != 2 or len(values) != n_samples:
-        expected = f"expected float16, {n_samples} rows of numbers"
-        raise RunError(f"{path.name}: {expected}; found {values.dtype}, shape {values.shape}.")
+    n_rows, _ = embeddings_shape(path)  # Before there is room made for what a header only claims to be there.
+    if n_rows != n_samples:
+        raise RunError(f"{path.name}: expected {n_samples} rows of numbers, found {n_rows}.")
+    with _array_faults(path), path.open("rb") as file:
+        values: NDArray[np.float16] = np.lib.format.read_array(file, allow_pickle=False)
     _require_finite(path, values)
     return values
+
+
+def embeddings_shape(path: Path) -> tuple[int, int]:
+    """Rows and columns of `embeddings.npy`, whose file is as long as that takes.
+
+    Raises:
+        RunError: If it is missing, cut off or not such an array.
+    """
+    require_file(path)
+    with _array_faults(path):
+        values = np.lib.format.open_memmap(path, mode="r")
+    if values.dtype != np.float16 or values.ndim != 2 or 0 in values.shape:
+        raise RunError(f"{path.name}: expected float16 in rows, found {values.dtype}, shape {values.shape}.")
+    n_rows, n_columns = values.shape
+    return int(n_rows), int(n_columns)
+
+
+@contextlib.contextmanager
+def _array_faults(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # A header is a line of Python; what NumPy's reader raises at others has no common base.
+        raise RunError(f"{path.name}: expected an array in NumPy's format; {reason_of(error)}") from None
 
 
 def read_projection(path: Path) -> pd.DataFrame:
@@ -818,8 +854,21 @@ def _checked_probabilities(path: Path, table: pd.DataFrame, n_classes: int, *, m
 
 
 def _require_finite(path: Path, values: NDArray[np.floating[Any]]) -> None:
-    if not np.isfinite(values).all():
-        raise RunError(f"{path.name}: expected numbers, found some that are missing or infinite.")
+    if not np.isfinite(values).all() or float(np.abs(values).max(initial=0)) >= _LARGEST:
+        raise RunError(f"{path.name}: expected numbers, found some that are missing or infinite, or as good as that.")
+
+
+def _check_words(path: Path, column: "pd.Series[str]", words: tuple[str, ...]) -> None:
+    others = column[~column.isin(words)]
+    if len(others):
+        found = _shown(others.iloc[0])
+        raise RunError(f"{path.name}: expected {' or '.join(words)} as {column.name}, found {found}.")
+
+
+def _check_folds(path: Path, folds: "pd.Series[int]") -> None:
+    others = folds[~folds.between(-1, _MOST_FOLDS)]
+    if len(others):
+        raise RunError(f"{path.name}: expected folds from 0, or -1 for none; found {others.iloc[0]}.")
 
 
 def _check_images(path: Path, table: pd.DataFrame) -> None:
@@ -841,7 +890,10 @@ def _read_table(path: Path, columns: tuple[str, ...], texts: tuple[str, ...] = (
         )
     absent = [column for column in columns if column not in table]
     if absent:
-        raise RunError(f"{path.name}: expected the columns {', '.join(columns)}; {', '.join(absent)} not found.")
+        expected, missing = (shortened(", ".join(names), 200) for names in (columns, absent))
+        raise RunError(f"{path.name}: expected the columns {expected}; {missing} not found.")
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes the first fields for names of the rows.
+        raise RunError(f"{path.name}: expected rows as long as the header, found longer ones.")
     return table
 
 
@@ -850,4 +902,4 @@ def _table_faults(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, TypeError, OverflowError) as error:  # pandas' parser errors are ValueErrors.
-        raise RunError(f"{path.name}: expected a table in CSV; {error}") from None
+        raise RunError(f"{path.name}: expected a table in CSV; {reason_of(error)}") from None

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.spreadsheet import for_spreadsheet
 from dashboard import address
 from dashboard.gallery import DEFAULT_ROWS, DEFAULT_TILES, ROWS, TILES, show_gallery
 from dashboard.linked import Chosen
@@ -26,7 +27,6 @@ from dashboard.selection import (
     chips,
     matches,
 )
-from dashboard.tables import for_spreadsheet
 
 # No class can be called that.
 ANY = ""
@@ -54,7 +54,7 @@ def show_photos(view: Chosen, title: str = "Photos", default_order: Order = "hig
     show_opened(view, photos)
 
 
-def _csv(photos: pd.DataFrame, other: pd.DataFrame | None) -> bytes:
+def _csv(photos: pd.DataFrame, other: pd.DataFrame | None) -> str:
     return for_spreadsheet(photos if other is None else photos.join(other, on="image"))
 
 

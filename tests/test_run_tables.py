@@ -136,6 +136,15 @@ def test_a_missing_column_is_named(tmp_path: Path, name: str) -> None:
         ("samples.csv", "30,20,900", "30,0,900", "a width, height and bytes of 1 or more"),
         ("samples.csv", "30,20,900", "30,20,-1", "a width, height and bytes of 1 or more"),
         ("history.csv", "head,", ",", "expected a stage in every row"),
+        ("samples.csv", "30,20,900", "9223372036854775807,20,900", "far too many"),
+        ("samples.csv", "0.25,120.5", "0.25,inf", "missing or infinite"),
+        ("samples.csv", "0.25,120.5", "0.25,1e300", "missing or infinite"),
+        ("samples.csv", ",training,", ",validation,", "expected training or test as folder, found 'validation'"),
+        ("predictions.csv", ",val,", ",held out,", "expected train or val as split, found 'held out'"),
+        ("predictions.csv", ",val,", ",,", "expected train or val as split, found nan"),
+        ("predictions.csv", ",val,-1,", ",val,99999999999,", "expected folds from 0, or -1 for none"),
+        ("predictions.csv", ",val,-1,", ",val,-2,", "expected folds from 0, or -1 for none; found -2"),
+        ("projection.csv", "-0.25,", "1e308,", "missing or infinite"),
         ("history.csv", "head,-1,", "head,-2,", "expected folds from 0, or -1 for none; found -2"),
         ("problems.csv", "training/3.jpg", "", "an image and a kind in every row"),
         ("problems.csv", "empty", "", "an image and a kind in every row"),
@@ -156,6 +165,20 @@ def test_a_value_that_cannot_be_is_named(tmp_path: Path, name: str, old: str, ne
     with pytest.raises(runs.RunError, match=f"{name}: ") as caught:
         read_table(tmp_path, name, READERS[name][0].replace(old, new, 1))
     assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_rows_longer_than_the_header_are_not_read_shifted_by_a_column(tmp_path: Path, name: str) -> None:
+    header, *rows = READERS[name][0].splitlines()
+    with pytest.raises(runs.RunError, match=f"{name}: expected rows as long as the header, found longer ones"):
+        read_table(tmp_path, name, "\n".join([header, *(f"{row},7" for row in rows)]))
+
+
+@pytest.mark.parametrize("probability", ["0.25,1,2", "x" * 10_000, "\x1b[2J"], ids=["more", "long", "control"])
+def test_what_is_wrong_is_told_in_one_line_fit_for_a_terminal(tmp_path: Path, probability: str) -> None:
+    with pytest.raises(runs.RunError) as caught:
+        read_table(tmp_path, "predictions.csv", PREDICTIONS.replace("0.75,0.25", f"0.75,{probability}", 1))
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 400
 
 
 def test_a_problem_without_a_detail_has_an_empty_one(tmp_path: Path) -> None:
@@ -207,7 +230,7 @@ def test_missing_embeddings_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        (np.zeros((3, 4), np.float16), r"expected float16, 2 rows of numbers; found float16, shape \(3, 4\)"),
+        (np.zeros((3, 4), np.float16), "expected 2 rows of numbers, found 3"),
         (np.zeros(2, np.float16), r"shape \(2,\)"),
         (np.zeros((2, 4, 4), np.float16), r"shape \(2, 4, 4\)"),
         (np.zeros((2, 4)), "found float64"),
@@ -223,7 +246,18 @@ def test_embeddings_that_cannot_be_are_named(tmp_path: Path, values: object, rea
         read_array(tmp_path, values)
 
 
-@pytest.mark.parametrize("fault", ["empty", "text", "cut off", "an archive", "far too large"])
+SHAPES = ("(2, 18446744073709551616)", f"({10**300}, 512)", "(-2, 512)", "exit()")
+
+
+def with_shape(content: bytes, shape: str) -> bytes:
+    return content.replace(b"(2, 512)", shape.encode())
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["empty", "text", "cut off", "an archive", "far too large", *(f"{shape} in its header" for shape in SHAPES)],
+    ids=lambda fault: fault[:30],
+)
 def test_embeddings_of_something_else_are_named(tmp_path: Path, fault: str) -> None:
     path = tmp_path / "embeddings.npy"
     read_array(tmp_path, np.ones((2, 512), np.float16))
@@ -235,6 +269,7 @@ def test_embeddings_of_something_else_are_named(tmp_path: Path, fault: str) -> N
         "an archive": b"PK\x03\x04" + whole,
         "far too large": whole.replace(b"(2, 512), }          ", b"(20000000000, 512), }"),
     }
+    contents |= {f"{shape} in its header": with_shape(whole, shape) for shape in SHAPES}
     assert contents[fault] != whole
     path.write_bytes(contents[fault])
     with pytest.raises(runs.RunError, match=r"embeddings\.npy: expected an array in NumPy's format; "):
@@ -289,7 +324,7 @@ def test_a_missing_score_is_named(tmp_path: Path, key: str) -> None:
         {"accuracy": "high"},
         {"accuracy": "0.5"},
         {"accuracy": 10**400},
-        {"log_loss": float("inf")},
+        {"log_loss": 1e300},
         {"accuracy_interval": ["0.1", "0.2"]},
         {"accuracy_interval": {"0": 1, "1": 2}},
         {"classes": []},
@@ -299,6 +334,7 @@ def test_a_missing_score_is_named(tmp_path: Path, key: str) -> None:
         {"accuracy_interval": [0.5]},
         {"classes": [{"class_name": "cat"}]},
         {"classes": 3},
+        {"classes": [scores()["classes"][0] | {"class_name": ["cat"]}]},
         {"classes": [scores()["classes"][0] | {"f1_interval": [0.5]}]},
         {"log_loss_interval": [0.5]},
         {"expected_calibration_error_interval": None},
@@ -321,3 +357,10 @@ def test_a_missing_score_is_named(tmp_path: Path, key: str) -> None:
 def test_a_score_that_cannot_be_is_refused(tmp_path: Path, fault: dict[str, Any]) -> None:
     with pytest.raises(runs.RunError, match=r"metrics\.json: expected the scores of a run"):
         read_scores(tmp_path, scores() | fault)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400"])
+def test_what_is_no_number_to_json_is_refused(tmp_path: Path, number: str) -> None:
+    (tmp_path / "metrics.json").write_text(json.dumps(scores()).replace("1", number, 1))
+    with pytest.raises(runs.RunError, match=r"metrics\.json: expected a JSON object; "):
+        runs.read_metrics(tmp_path / "metrics.json")

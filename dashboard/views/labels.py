@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from core import runs
 from core.evaluation import score_kind
 from core.runs import Run
+from core.spreadsheet import for_spreadsheet
 from dashboard import address, data
 from dashboard.filters import show_bar
 from dashboard.gallery import show_gallery
@@ -18,7 +19,6 @@ from dashboard.page import open_page
 from dashboard.photo import show_opened
 from dashboard.review import badge
 from dashboard.selection import EVERYTHING
-from dashboard.tables import for_spreadsheet
 
 HOW_TO_READ = (
     "Photos whose label the network doubts although it did not learn from it, the most suspicious first. The box "

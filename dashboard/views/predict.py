@@ -14,6 +14,7 @@ from core.intervals import design_effect
 from core.predict import BATCH_SIZE, NOT_SURE
 from core.reliability import at_threshold
 from core.runs import Run, RunError
+from core.spreadsheet import for_spreadsheet
 from dashboard import address, data
 from dashboard.answers import (
     UNLIKE,
@@ -30,7 +31,6 @@ from dashboard.neighbours import Neighbours
 from dashboard.page import escaped, open_page
 from dashboard.photo import show_opened, show_steps
 from dashboard.photo_view import Photo, show_photo
-from dashboard.tables import for_spreadsheet
 
 HOW_TO_READ = (
     "The network's probability for each class of a photo, calibrated; they add up to 1. Your photos stay in this "

@@ -22,6 +22,7 @@ from core.reviews import (
     review_states,
 )
 from core.runs import Run
+from core.spreadsheet import for_spreadsheet
 from dashboard import address, data
 from dashboard.filters import show_photos
 from dashboard.linked import Chosen, choose_photos, toggle
@@ -29,7 +30,6 @@ from dashboard.page import escaped, open_page, plural
 from dashboard.photos import class_name
 from dashboard.review import keep
 from dashboard.selection import ANY_REVIEW, REVIEW_WORDS, Selection, matches
-from dashboard.tables import for_spreadsheet
 
 HOW_TO_READ = (
     "Decisions about photos, newest first; each belongs to a photo's content, so it holds in every run. None changes "
