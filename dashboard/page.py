@@ -1,6 +1,7 @@
 """What pages share: the run picker, the head of a page, what is said where something is not there."""
 
 import contextlib
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from dashboard.progress import end_text, progress_text
 _FOUND_RUNS, _CHOSEN_RUN = "found_runs", "chosen_run"
 # How often an open page looks whether a training has gone on.
 SECONDS_BETWEEN_LOOKS = 2.0
+
+_ICON = re.compile(r":(?=[A-Za-z_+-][\w/+-]*:)")
 
 # Why a finished run may lack a file that is none of the usual ones.
 _WHY_NONE = {runs.SUBMISSION_FILE: "Its dataset has no test photos to predict: put them into the folder test of it."}
@@ -266,5 +269,9 @@ def plural(n: int, noun: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text from outside, so that nothing in it is taken for Markdown."""
+    """Text from outside, so that nothing in it is taken for Markdown.
+
+    Streamlit puts icons and emoji in the place of `:name:` even where it is escaped; a mark without width prevents it.
+    """
+    text = _ICON.sub(":\u2060", text)
     return "".join(f"\\{letter}" if letter in r"\`*_{}[]()#+-.!|<>$:~&" else letter for letter in text)

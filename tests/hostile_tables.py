@@ -15,7 +15,7 @@ import pandas as pd
 
 from core.reviews import Review, append_reviews
 from core.runs import Run, read_run
-from tests.handwritten import sha256, write_folds, write_what_follows, write_whole_run
+from tests.handwritten import CLASS_NAMES, sha256, write_folds, write_what_follows, write_whole_run
 
 # What no text should make happen anywhere: HTML, Markdown, Streamlit's own signs, a template, a formula.
 SCRIPT = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
@@ -338,3 +338,69 @@ def spoilt(run: Run, case: Case) -> Iterator[None]:
             path.chmod(0o644)
         _remove(path)
         path.write_bytes(content)
+
+
+# --- a whole run in which every text is hostile ----------------------------------------------------------------------
+
+_IN_A_NAME = MARKUP.replace("/", "\u2215")  # No file's name has a slash.
+HOSTILE_CLASSES = (SCRIPT, MARKUP, "=1+1")
+HOSTILE_PHOTOS = {
+    "a": "<img src=x onerror=window.hacked=1>",
+    "b": _IN_A_NAME,
+    "c": "=HYPERLINK('x')",
+    "d": "<svg onload=window.hacked=1>",
+    "x": "${x} {{y}} `z` <b>",
+}
+
+
+def write_hostile_run(runs_dir: Path, data: Path) -> Run:
+    """A finished run in which every text is HTML, Markdown, a template or a formula; a failed and a broken one."""
+    run = write_rich_run(runs_dir, data, _HOSTILE_RUN)
+    for letter, name in HOSTILE_PHOTOS.items():
+        folder = "test" if letter == "x" else "training"
+        (data / folder / f"{letter}.jpg").rename(data / folder / f"{name}.jpg")
+    for path in (*run.path.glob("*.csv"), *run.path.glob("*.json"), *data.glob("*.json"), runs_dir / "reviews.jsonl"):
+        _make_hostile(path)
+    info = json.loads((run.path / "run.json").read_text())
+    (run.path / "run.json").write_text(json.dumps(info | _HOSTILE))
+    others = {"failed <b>": {"state": "failed", "error": SCRIPT + MARKUP}, "broken <i>": {"state": SCRIPT}}
+    for name, changed in others.items():
+        shutil.copytree(run.path, runs_dir / name)
+        (runs_dir / name / "run.json").write_text(json.dumps(info | _HOSTILE | changed))
+    return read_run(run.path)
+
+
+_HOSTILE_RUN = "<img src=x onerror=window.hacked=1> :red[y] $z$ %{x}"
+_HOSTILE: dict[str, Any] = {
+    "class_names": list(HOSTILE_CLASSES),
+    "notices": [SCRIPT, MARKUP],
+    "device": SCRIPT,
+    "weights": {"name": MARKUP, "sha256": None},
+    "precision": {"name": SCRIPT, "reason": MARKUP},
+    "stage_seconds": {SCRIPT: 1.0, MARKUP: 2.0},
+}
+
+
+def _make_hostile(path: Path) -> None:
+    """Put the names into a file of the run, as a writer of that format would."""
+    encode = _in_csv if path.suffix == ".csv" else _in_json
+    text = path.read_text()
+    for name, hostile in zip(CLASS_NAMES, HOSTILE_CLASSES, strict=True):
+        text = text.replace(f'"{name}"', encode(hostile)).replace(f"\n{name},", f"\n{encode(hostile)},")
+        text = text.replace(f",{name}", f",{encode(hostile)}")
+    for letter, name in HOSTILE_PHOTOS.items():
+        for folder in ("training/", "test/", ""):
+            old = f"{folder}{letter}.jpg"
+            text = text.replace(f'"{old}"', encode(f"{folder}{name}.jpg"))
+            text = text.replace(f"\n{old},", f"\n{encode(f'{folder}{name}.jpg')},")
+    text = text.replace("the file ends too early", _in_csv(SCRIPT + MARKUP)).replace("truncated", _in_csv(MARKUP))
+    text = text.replace("head,", f"{_in_csv(SCRIPT)},").replace("blurred", SCRIPT.replace('"', "'"))
+    path.write_text(text)
+
+
+def _in_csv(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _in_json(text: str) -> str:
+    return json.dumps(text)
