@@ -180,17 +180,14 @@ def check_state(evidence: Evidence) -> Outcome:
 def check_files(evidence: Evidence) -> Outcome:
     """All files of a finished run are there, and each is whole by its format."""
     faults, n_bytes, n_files = [], 0, 0
-    for name, read in _readers(evidence).items():
-        path = evidence.path(name)
+    readers = {evidence.path(name): read for name, read in _readers(evidence).items()}
+    events = sorted(evidence.path(runs.TENSORBOARD_DIR).rglob("events.*"))
+    for path, read in [*readers.items(), *((path, _require_whole_event_file) for path in events)]:
         try:
             read(path)
             n_bytes, n_files = n_bytes + path.stat().st_size, n_files + 1
         except (UserError, OSError) as error:
             faults.append(str(error))
-    for path in sorted(evidence.path(runs.TENSORBOARD_DIR).rglob("events.*")):
-        n_bytes, n_files = n_bytes + path.stat().st_size, n_files + 1
-        if not _is_whole_event_file(path):
-            faults.append(f"{path.relative_to(evidence.run.path)}: expected whole records, found a cut-off one")
     return _judged(faults, f"{n_files} files, {n_bytes / 1e6:,.1f} MB")
 
 
@@ -204,7 +201,7 @@ def _readers(evidence: Evidence) -> dict[str, Callable[[Path], object]]:
         runs.PREDICTIONS_FILE: lambda path: evidence.predictions,
         runs.CONFUSION_MATRIX_FILE: lambda path: runs.read_confusion_matrix(path, evidence.run.class_names),
         runs.METRICS_FILE: lambda path: evidence.metrics,
-        runs.EMBEDDINGS_FILE: runs.embeddings_shape,
+        runs.EMBEDDINGS_FILE: lambda path: runs.read_embeddings(path, runs.embeddings_shape(path)[0]),
         runs.PROJECTION_FILE: lambda path: evidence.places,
         runs.MODEL_FILE: _require_whole_archive,
     }
@@ -238,12 +235,18 @@ def _require_whole_archive(path: Path) -> None:
         raise runs.RunError(f"{path.name}: expected a whole Keras model; {damaged} in it is damaged.")
 
 
-def _is_whole_event_file(path: Path) -> bool:
-    """Whether a file of TensorBoard ends where its last record does: length, checksum, content, checksum, again."""
+def _require_whole_event_file(path: Path) -> None:
+    """A file of TensorBoard ends where its last record does: length, checksum, content, checksum, again.
+
+    Raises:
+        RunError: If it is no file or cut off.
+    """
+    runs.require_file(path)
     content, at = path.read_bytes(), 0
     while at + 8 <= len(content):
         at += 8 + 4 + int.from_bytes(content[at : at + 8], "little") + 4
-    return at == len(content)
+    if at != len(content):
+        raise runs.RunError(f"{path.parent.name}/{path.name}: expected whole records, found a cut-off one.")
 
 
 # --- what follows from predictions.csv -------------------------------------------------------------------------------

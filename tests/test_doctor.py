@@ -1,6 +1,7 @@
 """Each check of a run, on a run written by hand in which it holds, and damaged so that it does not."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -388,6 +389,18 @@ def test_a_photo_in_no_fold_is_named(folds_run: Run) -> None:
 def test_what_the_last_network_of_folds_says_must_be_there(folds_run: Run) -> None:
     (folds_run.path / "fitted_predictions.csv").unlink()
     assert "Expected fitted_predictions.csv" in failures(folds_run)[FILES]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_is_not_waited_for(run: Run) -> None:
+    (run.path / "tensorboard" / "events.out").unlink()
+    os.mkfifo(run.path / "tensorboard" / "events.out")
+    assert "Expected events.out in" in failures(run)[FILES]
+
+
+def test_embeddings_that_are_no_numbers_are_found(run: Run) -> None:
+    np.save(run.path / "embeddings.npy", np.full((9, 2), np.nan, np.float16))
+    assert "embeddings.npy: expected numbers" in failures(run)[FILES]
 
 
 def test_a_photo_that_was_excluded_is_no_new_one_and_one_that_was_not_is(reviewed_run: Run) -> None:
