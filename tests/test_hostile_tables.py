@@ -114,14 +114,17 @@ def test_pages_name_the_file_and_stay_up(
     run: Run, some: Callable[[str, int, int], list[Case]], monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
     monkeypatch.setenv("MASKBOARD_RUNS", str(run.path.parent))
+    # TensorFlow would be imported in a thread, which Python 3.11.7 and older cannot always do beside a page's own script.
+    monkeypatch.setattr("dashboard.data.load_ahead", lambda run: None)
     pages = Pages(PAGES_OF[file])
     for case in some(file, 3, 10):
         page, app = pages.next()
         with spoilt(run, case):
             said = what_is_said(file, run.path / file) if file in READERS else None
+            is_there = (run.path / file).is_file()  # Without some files a page has less to show, and no more to say.
             app.run()
             assert not app.exception, (page, case)
-            if said and not file.startswith("../../"):
+            if said and is_there and not file.startswith("../../"):
                 assert Path(file).name in texts(app), (page, case)
 
 
