@@ -23,11 +23,6 @@ class UserError(Exception):
         super().__init__(printable(text))
 
 
-def printable(text: str) -> str:
-    """Text in one line that does nothing to a terminal; names in tables can be forged."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
 def shortened(text: str, most: int = _MOST_LETTERS) -> str:
     """What was found, at most its first letters."""
     return text if len(text) <= most else f"{text[:most]}..."

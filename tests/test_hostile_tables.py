@@ -114,7 +114,7 @@ def test_pages_name_the_file_and_stay_up(
     run: Run, some: Callable[[str, int, int], list[Case]], monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
     monkeypatch.setenv("MASKBOARD_RUNS", str(run.path.parent))
-    # TensorFlow would be imported in a thread, which Python 3.11.7 and older cannot always do beside a page's own script.
+    # TensorFlow would be imported in a thread, which Python 3.11.7 and older cannot always do beside a page's script.
     monkeypatch.setattr("dashboard.data.load_ahead", lambda run: None)
     pages = Pages(PAGES_OF[file])
     for case in some(file, 3, 10):
