@@ -17,7 +17,7 @@ from typing import Any
 from core.command import run_command
 from core.config import TrainConfig, config_from_json, config_from_options, default_of, default_runs_dir, flag
 from core.errors import UserError
-from core.quiet import native_stderr_hidden
+from core.quiet import interrupt_held, native_stderr_hidden
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -71,7 +71,8 @@ def _train(options: dict[str, Any]) -> int:
         read_reviews(config.reviews)  # Only to fail now, and not after all photos have been read.
     with contextlib.nullcontext() if config.verbose else native_stderr_hidden():
         weights = find_weights(config.weights)
-        from core.training import train  # Brings TensorFlow, which takes seconds.
+        with interrupt_held():
+            from core.training import train  # Brings TensorFlow, which takes seconds.
 
     train(config, listing, weights, report, unfinished)
     return 0

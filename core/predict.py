@@ -24,7 +24,7 @@ from core.errors import UserError, printable
 from core.evaluation import probability_table
 from core.files import write_whole, writing
 from core.images import PHOTO_SUFFIXES, PhotoError, Resize, load_photo
-from core.quiet import native_stderr_hidden
+from core.quiet import interrupt_held, native_stderr_hidden
 from core.spreadsheet import for_spreadsheet
 
 BATCH_SIZE = 16
@@ -118,7 +118,8 @@ def load_classifier(run: runs.Run) -> Classifier:
     Raises:
         UserError: If the run has none.
     """
-    from core.model import load_model
+    with interrupt_held():
+        from core.model import load_model
 
     model = load_model(run.path / runs.MODEL_FILE)
     shape = model.input_shape

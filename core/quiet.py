@@ -1,9 +1,11 @@
-"""Keep native libraries' start-up notes off the screen."""
+"""Keep native libraries' start-up notes off the screen, and Ctrl-C away from their start-up."""
 
 import contextlib
 import os
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 
 from core.errors import UserError
@@ -32,3 +34,25 @@ def native_stderr_hidden() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(shown, 2)
             os.close(shown)
+
+
+@contextlib.contextmanager
+def interrupt_held() -> Iterator[None]:
+    """Let Ctrl-C wait: TensorFlow, interrupted while it is loaded, aborts the process without a word."""
+    is_ours = threading.current_thread() is threading.main_thread()
+    if not is_ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    pressed = False
+
+    def remember(number: int, frame: object) -> None:
+        nonlocal pressed
+        pressed = True
+
+    signal.signal(signal.SIGINT, remember)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if pressed:
+        raise KeyboardInterrupt

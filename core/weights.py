@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import UserError
+from core.quiet import interrupt_held
 
 IMAGENET_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 IMAGENET_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{IMAGENET_FILE}"
@@ -48,7 +49,8 @@ def find_weights(choice: str) -> Weights:
 
 
 def _fetch_imagenet() -> Path:
-    import keras
+    with interrupt_held():
+        import keras
 
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_DOWNLOAD_TIMEOUT_SECONDS)  # Keras' download has none of its own.

@@ -1,10 +1,11 @@
 import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
-from core.quiet import native_stderr_hidden
+from core.quiet import interrupt_held, native_stderr_hidden
 
 Capture = pytest.CaptureFixture[str]
 
@@ -53,3 +54,29 @@ def test_no_file_is_left_open() -> None:
         with native_stderr_hidden():
             pass
     assert _open_files() == before
+
+
+def test_ctrl_c_waits_for_what_must_not_be_interrupted() -> None:
+    done = []
+    with pytest.raises(KeyboardInterrupt), interrupt_held():
+        signal.raise_signal(signal.SIGINT)
+        done.append("loaded")
+    assert done == ["loaded"]
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_without_ctrl_c_nothing_is_interrupted() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with interrupt_held():
+        pass
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_who_does_not_listen_to_ctrl_c_is_not_made_to() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interrupt_held():
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
