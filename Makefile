@@ -2,11 +2,17 @@
 # make test      set up, run every test
 # make check     set up, lint, check formatting and types
 # make dashboard set up, open the dashboard on the runs there are
+#
+# make test-oldest, test-newest, test-locked
+#                run every test with the oldest or the newest versions that the requirements allow, or with the locked
+#                ones, in an environment that is thrown away; PYTHON=python3.13 chooses the Python
+# make lock      write requirements.lock anew: the newest versions that the requirements allow
+# make audit     look the locked versions up among the known vulnerabilities
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo dashboard test check clean
+.PHONY: demo dashboard test check clean test-oldest test-newest test-locked lock audit
 
 demo: .venv/installed
 	$(BIN)/python train.py --demo
@@ -22,6 +28,22 @@ check: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+test-oldest: OPTIONS := --resolution lowest-direct
+test-newest: OPTIONS := --resolution highest
+test-locked: OPTIONS := --with-requirements requirements.lock
+test-oldest test-newest test-locked: .venv/installed-dev
+	$(BIN)/uv run --no-project --isolated --python $(PYTHON) $(OPTIONS) --with-requirements requirements-dev.txt \
+	    python -m pytest
+
+# One version of each package for all Pythons and systems; only then is what was tested what others get.
+lock: .venv/installed-dev
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --upgrade --generate-hashes \
+	    --no-emit-index-url --custom-compile-command "make lock" --output-file requirements.lock requirements.txt
+
+# --strict: what could not be looked up fails, or it would pass for harmless.
+audit: .venv/installed-dev
+	$(BIN)/uv tool run pip-audit --strict --disable-pip --vulnerability-service osv --requirement requirements.lock
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
