@@ -43,7 +43,8 @@ lock: .venv/installed-dev
 
 # --strict: what could not be looked up fails, or it would pass for harmless.
 audit: .venv/installed-dev
-	$(BIN)/uv tool run pip-audit --strict --disable-pip --vulnerability-service osv --requirement requirements.lock
+	$(BIN)/uv tool run --from 'pip-audit>=2.9,<3' pip-audit --strict --disable-pip \
+	    --vulnerability-service osv --requirement requirements.lock
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
