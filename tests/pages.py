@@ -16,7 +16,7 @@ def open_page(name: str, /, **query: str) -> AppTest:
         name: Its file in `dashboard/views`.
         query: Parameters of its address.
     """
-    app = AppTest.from_file(str(PROJECT_DIR / "dashboard" / "navigation.py"), default_timeout=60)
+    app = AppTest.from_file(str(PROJECT_DIR / "dashboard" / "navigation.py"), default_timeout=300)
     if name != "overview":
         app.run()
         app.switch_page(f"views/{name}.py")
