@@ -6,13 +6,15 @@
 # make test-oldest, test-newest, test-locked
 #                run every test with the oldest or the newest versions that the requirements allow, or with the locked
 #                ones, in an environment that is thrown away; PYTHON=python3.13 chooses the Python
+# make reliability
+#                the long part of docs/reliability.md: about an hour on 2 cores
 # make lock      write requirements.lock anew: the newest versions that the requirements allow
 # make audit     look the locked versions up among the known vulnerabilities
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo dashboard test check clean test-oldest test-newest test-locked lock audit
+.PHONY: demo dashboard test check clean test-oldest test-newest test-locked reliability lock audit
 
 demo: .venv/installed
 	$(BIN)/python train.py --demo
@@ -35,6 +37,13 @@ test-locked: OPTIONS := --with-requirements requirements.lock
 test-oldest test-newest test-locked: .venv/installed-dev
 	$(BIN)/uv run --no-project --isolated --python $(PYTHON) $(OPTIONS) --with-requirements requirements-dev.txt \
 	    python -m pytest
+
+# The load goes by itself, since it measures how long visitors wait.
+reliability: .venv/installed-dev
+	$(BIN)/python -m pytest --thorough tests/test_hostile_photos.py tests/test_hostile_tables.py \
+	    tests/test_faulty_disks.py tests/test_faulty_dashboard.py tests/test_doors.py tests/test_browser_hostile.py
+	$(BIN)/python -m benchmarks.kills
+	$(BIN)/python -m benchmarks.load
 
 # One version of each package for all Pythons and systems; only then is what was tested what others get.
 lock: .venv/installed-dev

@@ -44,6 +44,7 @@ from core.neighbours import normalised, own_nearest_distances, unlike_threshold
 from core.predict import Classifier, load_classifier
 from core.projection import tsne
 from core.quality import PhotoQuality, photo_quality
+from core.quiet import native_notes_dropped
 from core.reviews import Applied, Decision, Followed, Review, ReviewLog, append_reviews, current_decisions, read_reviews
 from core.runs import BrokenRun, Run, RunError
 from core.slices import find_slices
@@ -583,8 +584,9 @@ def _reviews(stamp: Stamp | None) -> Reviews:
 # A spinner of Streamlit's would be a place where a page that is drawn anew interrupts the loading.
 @st.cache_resource(show_spinner=False, max_entries=2)
 def _classifier(model: Stamp, run_file: Stamp, _run: Run) -> Classifier:
-    classifier = load_classifier(_run)
-    classifier.prepare()
+    with native_notes_dropped():
+        classifier = load_classifier(_run)
+        classifier.prepare()
     return classifier
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.quiet import interrupt_held, native_stderr_hidden
+from core.quiet import interrupt_held, native_notes_dropped, native_stderr_hidden
 
 Capture = pytest.CaptureFixture[str]
 
@@ -54,6 +54,19 @@ def test_no_file_is_left_open() -> None:
         with native_stderr_hidden():
             pass
     assert _open_files() == before
+
+
+def test_of_what_a_server_says_tensorflows_notes_alone_are_dropped(capfd: Capture) -> None:
+    with native_notes_dropped():
+        os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n")
+        os.write(2, b"I0000 00:00:1795799447.987184   32268 cudart_stub.cc:31] Could not find cuda drivers\n")
+        print("a warning of ours", file=sys.stderr)
+        os.write(2, b"To enable the following instructions: AVX2 FMA, rebuild TensorFlow.\n")
+        os.write(2, b"2026-11-27 16:00:00.123456: W tensorflow/core/util/port.cc:153] oneDNN is on\n")
+        os.write(2, b"E0000 00:00:1795799447.987184   32268 executor.cc:1] an error\n")
+    os.write(2, b"later\n")
+    said = capfd.readouterr().err.splitlines()
+    assert said == ["a warning of ours", "E0000 00:00:1795799447.987184   32268 executor.cc:1] an error", "later"]
 
 
 def test_ctrl_c_waits_for_what_must_not_be_interrupted() -> None:
