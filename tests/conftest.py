@@ -52,6 +52,13 @@ def user_data_untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
         yield
 
 
+@pytest.fixture(autouse=True)
+def nothing_checks_behind_pages(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the process that checks a run soon after a page of it is opened: it would take a core all the while."""
+    if request.path.name != "test_overview_page.py":
+        monkeypatch.setattr("dashboard.data._check", lambda run, checking: None)
+
+
 @pytest.fixture
 def runs_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh folder for runs, which is also the default one."""

@@ -1,12 +1,17 @@
 """Opening the dashboard's pages without a browser, and reading what they show."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from core.config import PROJECT_DIR
+
+# Each rerun of an `AppTest` looks through all installed packages for components: half of what it takes.
+manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
 
 
 def open_page(name: str, /, **query: str) -> AppTest:
@@ -18,7 +23,6 @@ def open_page(name: str, /, **query: str) -> AppTest:
     """
     app = AppTest.from_file(str(PROJECT_DIR / "dashboard" / "navigation.py"), default_timeout=300)
     if name != "overview":
-        app.run()
         app.switch_page(f"views/{name}.py")
     for key, value in query.items():
         app.query_params[key] = value
