@@ -77,7 +77,7 @@ def _refusal(error: BaseException | None) -> OSError | None:
 
 def _is_beside(name: object, place: Path) -> bool:
     """Whether an error names the file itself, or that under whose name it is written."""
-    return isinstance(name, str) and Path(name).parent in (place.parent, place)
+    return isinstance(name, str | os.PathLike) and Path(name).parent in (place.parent, place)
 
 
 def write_whole(path: Path, save: Callable[[Path], object], then: str = "") -> None:

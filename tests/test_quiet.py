@@ -1,6 +1,7 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,15 @@ def test_of_what_a_server_says_tensorflows_notes_alone_are_dropped(capfd: Captur
     assert said == ["a warning of ours", "E0000 00:00:1795799447.987184   32268 executor.cc:1] an error", "later"]
 
 
+@pytest.fixture
+def listens_to_ctrl_c() -> Iterator[None]:
+    """As a command does; what ran before in this process may have set another handler."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("listens_to_ctrl_c")
 def test_ctrl_c_waits_for_what_must_not_be_interrupted() -> None:
     done = []
     with pytest.raises(KeyboardInterrupt), interrupt_held():
