@@ -30,8 +30,9 @@ from benchmarks.large_run import add_network
 from benchmarks.measure import WORK_DIR, machine
 from core import runs
 from core.predict import load_classifier
+from core.quiet import native_stderr_hidden
 from core.runs import Run
-from dashboard.page import escaped
+from tests.pages import plain
 from tests.server import dashboard_server
 from tests.visitor import Answer, Visitor, visit
 
@@ -141,7 +142,7 @@ def predicting(visitor: Visitor, own: Sequence[OwnPhoto], record: Record) -> Act
         state["n"] += 1
         answer = visitor.upload(name, content)
         found = [bar["x"] for chart in answer.charts for bar in json.loads(chart)["data"] if bar["type"] == "bar"]
-        if f"**{escaped(name)}**" not in answer.texts:
+        if f"**{name}**" not in [plain(text) for text in answer.texts]:
             raise RuntimeError(f"expected an answer about {name}, found {answer.texts}")
         if not any(np.allclose(values, expected, atol=_LARGEST_DIFFERENCE) for values in found):
             raise RuntimeError(f"expected {list(expected)} for {name}, found {found}")
@@ -237,7 +238,8 @@ def memory_of(process: psutil.Process) -> int:
 
 def own_photos(run: Run) -> list[list[OwnPhoto]]:
     """For each visitor who predicts: photos of their own, with what the network says of them, calibrated."""
-    classifier = load_classifier(run)
+    with native_stderr_hidden():
+        classifier = load_classifier(run)
     test = runs.read_samples(run.path / runs.SAMPLES_FILE).query("folder == 'test'")["image"].tolist()
     photos = []
     for number in range(N_PREDICTING):
