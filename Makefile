@@ -7,7 +7,7 @@
 #                run every test with the oldest or the newest versions that the requirements allow, or with the locked
 #                ones, in an environment that is thrown away; PYTHON=python3.13 chooses the Python
 # make reliability
-#                the long part of docs/reliability.md: about an hour on 2 cores
+#                the long part of docs/reliability.md
 # make lock      write requirements.lock anew: the newest versions that the requirements allow
 # make audit     look the locked versions up among the known vulnerabilities
 

@@ -250,7 +250,7 @@ def measure_choices(url: str, browser: Browser, n_actions: int) -> None:
     for name in PAGES:
         page, _ = new_page(browser)
         page.add_init_script(_NOTE_MESSAGES)
-        page.goto(_address(url, name))
+        page.goto(f"{url}/{page_path(name)}")
         seconds = []
         for number in range(n_actions + 1):
             _settle(page)
@@ -267,7 +267,7 @@ def measure_reruns(server: Server, n_actions: int, budget: float | None) -> None
     """
     for name in PAGES:
         for _ in ("before", "measured"):
-            with visit(server.url, _address("", name).removeprefix("/")) as visitor:
+            with visit(server.url, page_path(name)) as visitor:
                 visitor.ask()
                 worked = _processor_seconds(server)
                 answers = [visitor.ask(query(number)) for number in range(n_actions)]
@@ -280,8 +280,9 @@ def _processor_seconds(server: Server) -> float:
     return sum(server.process.cpu_times()[:2])
 
 
-def _address(url: str, name: str) -> str:
-    return f"{url}/" if name == "overview" else f"{url}/{name}"
+def page_path(name: str) -> str:
+    """What stands in the address of a page behind the dashboard's own."""
+    return "" if name == "overview" else name
 
 
 def main(argv: Sequence[str] | None = None) -> None:

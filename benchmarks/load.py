@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count, cycle
 from threading import Thread
 from urllib.parse import urlencode
 
@@ -25,7 +26,7 @@ import numpy as np
 import psutil
 from playwright.sync_api import Page
 
-from benchmarks.dashboard import IDLE, PAGES, make_runs, new_page, open_browser, say, summary
+from benchmarks.dashboard import IDLE, PAGES, make_runs, new_page, open_browser, page_path, say, summary
 from benchmarks.large_run import add_network
 from benchmarks.measure import WORK_DIR, machine
 from core import runs
@@ -116,12 +117,11 @@ def queries(run: Run, rng: random.Random) -> Iterator[str]:
 
 def looking_around(visitor: Visitor, run: Run, rng: random.Random) -> Act:
     """One who goes from page to page and chooses photos on each."""
-    choices, state = queries(run, rng), {"n": 0}
+    choices, numbers = queries(run, rng), count(1)
 
     def act() -> Answer:
-        state["n"] += 1
-        if state["n"] % _ACTIONS_A_PAGE == 0:
-            return visitor.turn_to(_path(rng.choice(PAGES)))
+        if next(numbers) % _ACTIONS_A_PAGE == 0:
+            return visitor.turn_to(page_path(rng.choice(PAGES)))
         return visitor.ask(next(choices))
 
     return act
@@ -135,11 +135,10 @@ def predicting(visitor: Visitor, own: Sequence[OwnPhoto], record: Record) -> Act
         own: Their photos.
         record: Where right answers are counted.
     """
-    state = {"n": 0}
+    photos = cycle(own)
 
     def act() -> None:
-        name, content, expected = own[state["n"] % len(own)]
-        state["n"] += 1
+        name, content, expected = next(photos)
         answer = visitor.upload(name, content)
         found = [bar["x"] for chart in answer.charts for bar in json.loads(chart)["data"] if bar["type"] == "bar"]
         if f"**{name}**" not in [plain(text) for text in answer.texts]:
@@ -153,11 +152,10 @@ def predicting(visitor: Visitor, own: Sequence[OwnPhoto], record: Record) -> Act
 
 def clicking(page: Page, run: Run, rng: random.Random) -> Act:
     """One with a real browser: choices by the address, as a click on a chart makes them, and the menu."""
-    choices, state = queries(run, rng), {"n": 0}
+    choices, numbers = queries(run, rng), count(1)
 
     def act() -> None:
-        state["n"] += 1
-        if state["n"] % _ACTIONS_A_PAGE == 0:
+        if next(numbers) % _ACTIONS_A_PAGE == 0:
             page.get_by_test_id("stSidebar").get_by_role("link", name=rng.choice(["Photos", "Evaluation"])).click()
         else:
             page.evaluate(
@@ -170,10 +168,6 @@ def clicking(page: Page, run: Run, rng: random.Random) -> Act:
             raise RuntimeError(page.get_by_test_id("stException").first.inner_text())
 
     return act
-
-
-def _path(name: str) -> str:
-    return "" if name == "overview" else name
 
 
 # --- the visitors ----------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
+from core.errors import UserError, reason_of
 from core.inputs import Inputs
 from core.weights import IMAGENET_FILE, Weights
 
@@ -65,7 +65,7 @@ def build_base(weights: Weights, image_size: int) -> keras.Model:
     except _LOADING_ERRORS as error:
         raise UserError(
             f"Expected {weights.path} to hold the weights of VGG16 without its top, as {IMAGENET_FILE} does; "
-            f"{_one_line(error)}"
+            f"{reason_of(error)}"
         ) from None
     gap = keras.layers.GlobalAveragePooling2D(name=GAP, dtype="float32")(base.output)
     base = keras.Model(image, gap, name="base")
@@ -163,8 +163,4 @@ def load_model(path: Path) -> Any:
         with warnings.catch_warnings(action="ignore"):  # Of what the error says, or of another version's way to save.
             return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # A hostile file makes Keras raise anything, down to TensorFlow's lack of memory.
-        raise UserError(f"Expected {path} to be a Keras model; {_one_line(error)}") from None
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+        raise UserError(f"Expected {path} to be a Keras model; {reason_of(error)}") from None
