@@ -8,7 +8,7 @@ _MOST_LETTERS = 60
 _MOST_LETTERS_OF_REASON = 240
 
 # What no line of a CSV or a terminal can hold: control characters and ends of lines, what makes letters run the other
-# way and so disguises a name, and what stands for bytes that are not UTF-8.
+# way and so disguises a name, the byte order mark, which readers drop, and what stands for bytes that are not UTF-8.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 

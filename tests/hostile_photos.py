@@ -353,7 +353,7 @@ USABLE_NAMES = (
     "%2e%2e%2fetc.jpg", "=cmd('calc').jpg", "+1.jpg", "@sum.jpg", "-rf.jpg", "--out.jpg", "<script>alert(1)<.jpg",
     "**bold** [link](x) $x^2$ :smile: `code`.jpg", "back\\slash.jpg", "[bold]rich[-bold].jpg", "NUL.jpg", "a.png.jpg",
     "e\u0301 combining.jpg", "\u00e9 composed.jpg", "\U0001f469\u200d\U0001f469\u200d\U0001f467.jpg", "عربي.jpg",
-    "日本.JPEG", "\u200b.jpg", "\ufeff.jpg", "1.0.jpg", "nan.jpg", "None.jpg", "~.jpg", "$HOME.jpg", "a" * 251 + ".jpg",
+    "日本.JPEG", "\u200b.jpg", "1.0.jpg", "nan.jpg", "None.jpg", "~.jpg", "$HOME.jpg", "a" * 251 + ".jpg",
     "é" * 125 + ".jpg",
 )  # fmt: skip
 
@@ -361,7 +361,7 @@ USABLE_NAMES = (
 UNPRINTABLE_NAMES = (
     "line\nbreak.jpg", "line\r\nbreak.jpg", "tab\t.jpg", "bell\a.jpg", "\x1b[2Jclear.jpg", "\x1b]0;title\a.jpg",
     "\x9b31mred.jpg", "\x7f.jpg", "line\u2028break.jpg", "\u202egpj.exe.jpg", "\u2066isolated\u2069.jpg",
-    "next\x85line.jpg",
+    "next\x85line.jpg", "\ufeffmark.jpg",
 )  # fmt: skip
 
 NOT_UTF8 = (b"\xff.jpg", b"caf\xe9.jpg", b"\xed\xa0\x80.jpg")
