@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from core.runs import Run
+from core.reviews import UNSURE, Review, append_reviews
+from core.runs import Run, read_samples
 from tests.handwritten import predict_anew, write_folds, write_run
 from tests.pages import open_page, plain, shown, texts, tiles
 
@@ -15,6 +16,9 @@ PAGES = (
     "overview", "data", "training", "evaluation", "labels", "slices", "photos", "map", "reviews", "compare",
     "predict", "submission",
 )  # fmt: skip
+
+PAGES_OF_PHOTOS = ("data", "evaluation", "labels", "slices", "photos", "reviews", "submission")
+IMAGE = "training/a.jpg"
 
 # What the overview links to.
 ERRORS = {"split": "val", "outcome": "wrong"}
@@ -45,6 +49,16 @@ def test_a_page_shows_a_run_and_its_notices(runs_dir: Path, data: Path, page: st
     assert not app.exception
     assert app.header[0].value.lower() == page
     assert "the weights were random" in texts(app)
+
+
+@pytest.mark.parametrize("page", PAGES_OF_PHOTOS)
+def test_a_page_opens_the_photo_that_its_address_names(runs_dir: Path, data: Path, page: str) -> None:
+    run = write_run(runs_dir, data)
+    content = read_samples(run.path / "samples.csv").set_index("image")["sha256"][IMAGE]
+    append_reviews(runs_dir / "reviews.jsonl", [Review(content, IMAGE, UNSURE)])
+    app = open_page(page, photo=IMAGE)
+    assert not app.exception
+    assert str(data / IMAGE) in [code.value for code in app.code]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -202,7 +202,7 @@ def test_all_decisions_are_listed_newest_first_with_what_became_of_them(run: Run
     ]
     assert table(app)["undo"].fillna("").tolist() == ["Undo", "Undo", ""]
     assert shown(app) == "db"
-    assert [app.button(key=f"review-{action}").label for action in (RELABEL, EXCLUDE, UNSURE, NOTE)] == [
+    assert [app.button(key=f"count-{action}").label for action in (RELABEL, EXCLUDE, UNSURE, NOTE)] == [
         "**0** relabelled", "**1** excluded", "**1** unsure", "**1** with a note",
     ]  # fmt: skip
 
@@ -211,7 +211,7 @@ def test_a_number_chooses_its_photos(run: Run) -> None:
     decide(run, "b", EXCLUDE)
     decide(run, "d", UNSURE)
     app = open_page("reviews")
-    app.button(key="review-exclude").click().run()
+    app.button(key="count-exclude").click().run()
     assert (shown(app), chips(app), address(app)["review"]) == ("b", ["excluded"], "exclude")
 
 

@@ -58,7 +58,7 @@ def show_counts(view: Chosen) -> None:
         for review in (RELABEL, EXCLUDE, UNSURE, NOTE):
             n = int(matches(Selection(review=review), view.photos, view.run.class_names).sum())
             st.button(
-                f"**{n:,}** {REVIEW_WORDS[review]}", key=f"review-{review}", on_click=toggle,
+                f"**{n:,}** {REVIEW_WORDS[review]}", key=f"count-{review}", on_click=toggle,
                 args=({"review": review},), type="primary" if view.selection.review == review else "secondary",
             )  # fmt: skip
 
