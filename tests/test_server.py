@@ -1,5 +1,6 @@
 """How the dashboard starts, and what it answers to whom."""
 
+import shutil
 import socket
 import urllib.error
 import urllib.request
@@ -12,6 +13,7 @@ import pytest
 from core.config import PROJECT_DIR
 from tests.handwritten import write_run
 from tests.server import COMMAND, Server, dashboard_server
+from tests.visitor import visit
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +80,23 @@ def test_the_safe_settings_hold_from_another_folder(tmp_path: Path) -> None:
         assert status(f"{server.url}/_stcore/health") == 200
         assert websocket_answer(server, "evil.example", "http://evil.example") == 403
         assert {c.laddr.ip for c in server.process.net_connections() if c.status == "LISTEN"} == {"127.0.0.1"}
+
+
+def test_a_page_that_crashes_leaves_its_traceback_in_the_log_without_colours(tmp_path: Path) -> None:
+    settings = tmp_path / ".streamlit" / "config.toml"
+    settings.parent.mkdir()
+    shutil.copy(PROJECT_DIR / "dashboard" / ".streamlit" / "config.toml", settings)
+    (tmp_path / "app.py").write_text("raise ArithmeticError('nothing adds up')")
+    log = tmp_path / "log"
+    command = f"streamlit run {tmp_path / 'app.py'}"
+    with (
+        log.open("wb") as stderr,
+        dashboard_server(tmp_path, command=command, stderr=stderr) as server,
+        visit(server.url, "") as visitor,
+        pytest.raises(RuntimeError) as shown,
+    ):
+        visitor.ask()
+    assert "nothing adds up" not in str(shown.value)
+    assert "Traceback" in log.read_text()
+    assert "ArithmeticError: nothing adds up\n" in log.read_text()
+    assert "\x1b" not in log.read_text()
