@@ -61,15 +61,13 @@ def make_run(directory: Path, n_photos: int, seed: int = 0) -> Path:
 
 
 def add_network(run: Run, image_size: int) -> Path:
-    """Save a network with random weights for a run, unless it has one; its probabilities are not the run's.
+    """Save a network with random weights for a run, in place of one that it has; its probabilities are not the run's.
 
     Args:
         run: From `make_run`.
         image_size: Width and height of the photos that it takes, in pixels.
     """
     path = run.path / runs.MODEL_FILE
-    if path.is_file():
-        return path
     # They bring TensorFlow, which whoever only wants a run does not wait for.
     from core.cache import Features
     from core.images import load_photo

@@ -78,7 +78,8 @@ def with_decisions(
         the class that a photo was given, otherwise empty) and `note`; `sha256` filled up from `contents`.
     """
     sha256, is_unknown = photos["sha256"].copy(), photos["sha256"].isna()
-    sha256[is_unknown] = photos.loc[is_unknown, "image"].map(dict(contents)).astype("str")
+    if is_unknown.any():  # Mostly none is, and each gallery asks.
+        sha256[is_unknown] = photos.loc[is_unknown, "image"].map(dict(contents)).astype("str")
     texts = {column: np.full(len(photos), "", dtype=object) for column in ("review", "review_class", "note")}
     for row in np.flatnonzero(sha256.isin(list(decisions)).to_numpy()):
         decision = decisions[sha256.iloc[row]]
