@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -22,12 +22,20 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A fresh tab."""
-    opened = browser.new_page(viewport={"width": 1440, "height": 1000})
-    opened.set_default_timeout(30_000)
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> BrowserContext:
+    """What tabs share. Streamlit's own script is fetched and compiled for the first one only: seconds for each."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    context.set_default_timeout(30_000)
     expect.set_options(timeout=30_000)
+    return context
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A fresh tab of a visitor who has not been here before."""
+    context.clear_cookies()
+    opened = context.new_page()
     yield opened
     opened.close()
 

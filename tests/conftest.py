@@ -16,6 +16,7 @@ from core.report import Report
 from core.runs import Run, read_run
 from core.weights import find_weights
 from tests.browser import browser as browser
+from tests.browser import context as context
 from tests.browser import page as page
 
 # The mean colour of each class's photos: easy to tell apart, also for random weights.
@@ -24,21 +25,31 @@ COLOURS = ((170, 60, 60), (60, 170, 60), (60, 60, 170))
 
 # Files that take longest come first, so that no process is left with one of them while the others are done.
 LONGEST = (
-    "test_training.py",
-    "test_killed.py",
     "test_browser_selection.py",
     "test_browser_training.py",
+    "test_training.py",
+    "test_browser_reviews.py",
+    "test_browser.py",
+    "test_killed.py",
+    "test_browser_hostile.py",
+    "test_browser_predict.py",
+    "test_hostile_tables.py",
     "test_train.py",
+    "test_browser_compare.py",
 )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make reliability` try more."""
-    parser.addoption("--thorough", action="store_true", help="many more cases of what is fuzzed")
+    parser.addoption("--thorough", action="store_true", help="many more cases of what is fuzzed, and the long tests")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first; within a file the order stays."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is for `--thorough`, and put the longest files first; within a file the order stays."""
+    if not config.getoption("--thorough"):
+        long = [item for item in items if item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 

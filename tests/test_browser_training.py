@@ -90,7 +90,7 @@ def test_a_newcomer_sees_the_run_appear_its_curves_grow_and_its_end(
     page.evaluate("window.sameDocument = true")
     bar = page.get_by_test_id("stSidebar").get_by_test_id("stProgress")
     best = page.get_by_test_id("stMetricValue").first
-    with training(data, runs_dir, epochs=100) as process:
+    with training(data, runs_dir, epochs=40) as process:
         expect(state(page)).to_contain_text("running", timeout=60_000)
         for n in (1, 12):
             with held_after(n, process, runs_dir):  # So that the page can be read while the run trains.
@@ -104,7 +104,7 @@ def test_a_newcomer_sees_the_run_appear_its_curves_grow_and_its_end(
     expect(state(page)).to_contain_text("finished", timeout=10_000)
     expect(page.get_by_test_id("stSidebar").get_by_role("combobox")).to_have_value(re.compile(r"tiny · \d"))
     expect(page.get_by_test_id("stProgress")).to_have_count(0)
-    until(lambda: n_epochs(page) == 100)
+    until(lambda: n_epochs(page) == 40)
     assert page.evaluate("window.sameDocument"), "the page was loaded anew"
 
 

@@ -114,7 +114,13 @@ def test_full_confidence_belongs_to_the_last_bin() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_images", "surer_by", "least"), [(200, 1.0, 0.9), (200, 2.0, 0.9), (200, 3.0, 0.9), (600, 1.5, 0.92)]
+    ("n_images", "surer_by", "least"),
+    [
+        (200, 1.0, 0.9),
+        (200, 3.0, 0.9),
+        pytest.param(200, 2.0, 0.9, marks=pytest.mark.thorough),
+        pytest.param(600, 1.5, 0.92, marks=pytest.mark.thorough),
+    ],
 )
 def test_the_interval_of_the_calibration_error_holds_the_true_one(n_images: int, surer_by: float, least: float) -> None:
     random = np.random.default_rng(0)

@@ -97,7 +97,7 @@ def what_is_said(file: str, path: Path) -> str | None:
 def test_the_doctor_names_the_file_and_comes_to_its_end(
     run: Run, some: Callable[[str, int, int], list[Case]], capsys: Capture, file: str
 ) -> None:
-    for case in some(file, 3, 10):
+    for case in some(file, 2, 10):
         with spoilt(run, case):
             readable, broken = runs.list_runs(run.path.parent)
             assert len(readable) + len(broken) == 2, case
@@ -117,7 +117,7 @@ def test_pages_name_the_file_and_stay_up(
     # TensorFlow would be imported in a thread, which Python 3.11.7 and older cannot always do beside a page's script.
     monkeypatch.setattr("dashboard.data.load_ahead", lambda run: None)
     pages = Pages(PAGES_OF[file])
-    for case in some(file, 3, 10):
+    for case in some(file, 2, 10):
         page, app = pages.next()
         with spoilt(run, case):
             said = what_is_said(file, run.path / file) if file in READERS else None
