@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from core import runs
 from core.config import TrainConfig
 from core.errors import UserError
+from core.processes import identity_of
 from core.runs import Progress, RunWriter, find_run, list_runs, read_run
 
 VALID = {"format_version": 1, "state": "finished", "created": "2026", "config": {"data": "/d"}, "notices": []}
@@ -196,7 +196,7 @@ def test_a_run_that_ends_in_an_error_is_failed_and_says_why(runs_dir: Path, erro
 def test_a_run_whose_process_is_gone_has_died(runs_dir: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     run = new_run(runs_dir)
-    run.update(pid=process.pid, process_started=psutil.Process(process.pid).create_time())
+    run.update(**identity_of(process.pid))
     assert read_run(run.path).state == runs.RUNNING
     process.communicate(b"\n")
     assert read_run(run.path).state == runs.DIED
@@ -206,7 +206,7 @@ def test_a_run_whose_process_is_gone_has_died(runs_dir: Path) -> None:
 def test_a_process_that_nobody_has_asked_how_it_ended_is_gone(runs_dir: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         run = new_run(runs_dir)
-        run.update(pid=process.pid, process_started=psutil.Process(process.pid).create_time())
+        run.update(**identity_of(process.pid))
         process.kill()
         deadline = time.monotonic() + 10
         while read_run(run.path).state == runs.RUNNING and time.monotonic() < deadline:
@@ -216,7 +216,14 @@ def test_a_process_that_nobody_has_asked_how_it_ended_is_gone(runs_dir: Path) ->
 
 
 @pytest.mark.parametrize(
-    "fields", [{"process_started": 0.0}, {"pid": 2**70}, {"pid": -1}, {"pid": None}, {"process_started": None}]
+    "fields",
+    [
+        {"process_started": 0.0, "started_after_boot": -60.0},
+        {"pid": 2**70},
+        {"pid": -1},
+        {"pid": None},
+        {"process_started": None, "started_after_boot": None},
+    ],
 )
 def test_another_process_with_the_same_id_is_not_the_run(runs_dir: Path, fields: dict[str, Any]) -> None:
     run = new_run(runs_dir)

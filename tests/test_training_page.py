@@ -13,7 +13,7 @@ from tests.handwritten import write_folds, write_run
 from tests.pages import address, open_page, texts
 
 ALIVE: dict[str, Any] = {"state": "running", **this_process()}
-DEAD = ALIVE | {"process_started": 1.0}
+DEAD = ALIVE | {"process_started": 1.0, "started_after_boot": -60.0}
 PROGRESS = {"stage": "head", "done": 3, "total": 10, "seconds": 6.0}
 
 
