@@ -3,9 +3,13 @@
 //
 // Other keys decide about the photo that the keyboard is on. A decision shows at once and stays in `memory.pending` until
 // Python says that it is in the log; each message holds all that are pending, so one that overtakes another loses nothing.
+// A dashboard that was started again knows no part of a page before the whole page has been run: what it does not answer
+// in time is asked for with the whole page.
 const NOWHERE = null;
 const MOVES = { ArrowLeft: -1, ArrowRight: 1 };
 const LONGEST_RETURN = 3000; // Milliseconds; what closes a photo may take the focus once more before all is drawn.
+const PATIENCE = 4000; // Milliseconds until what is not in the log by then is sent again.
+const MOST_TRIES = 10;
 const DECISIONS = { x: "exclude", u: "unsure" };
 
 export default function (component) {
@@ -15,6 +19,7 @@ export default function (component) {
   // the keyboard goes back to, decisions under way, and those made since the keyboard was last moved by hand.
   const memory = (grid.memory ??= { entry: NOWHERE, opened: null, wanted: null, pending: [], made: [], tiles: new Map() });
   const review = data.review;
+  const wasPending = memory.pending.length;
   memory.pending = memory.pending.filter((each) => review && !review.known.includes(each.id));
 
   // --- tiles ---
@@ -80,10 +85,27 @@ export default function (component) {
   // --- decisions ---
 
   const say = (text) => (said.textContent = text);
+  const sendAgain = (tries) => {
+    if (!memory.pending.length || !grid.isConnected) return;
+    if (!document.querySelector("[data-test-connection-state=CONNECTED]")) return watch(tries);
+    const what = memory.pending.length === 1 ? "1 decision" : `${memory.pending.length} decisions`;
+    if (tries > MOST_TRIES) return say(`Not saved: ${what}. Reload the page and decide again.`);
+    say(`Not saved yet: ${what}. Trying again ...`);
+    // Until the whole page is run once more, as it is when one goes back in the browser, its parts may answer nothing.
+    if (tries % 2) dispatchEvent(new PopStateEvent("popstate"));
+    else setStateValue("pending", memory.pending);
+    watch(tries + 1);
+  };
+  const watch = (tries) => {
+    clearTimeout(memory.watch);
+    memory.watch = setTimeout(() => sendAgain(tries), PATIENCE);
+  };
+  if (wasPending && !memory.pending.length && said.textContent.startsWith("Not saved")) say("Saved.");
   const send = (name, decision) => {
     const id = freshId();
     memory.pending = [...memory.pending, { id, name, ...decision }];
     setStateValue("pending", memory.pending);
+    watch(1);
     say(`${name}: ${decision.action === "undo" ? "taken back" : badgeOf(decision, review)}`);
     draw();
     return { id, name };

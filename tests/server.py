@@ -34,17 +34,18 @@ class Server:
 
 @contextlib.contextmanager
 def dashboard_server(
-    runs_dir: Path, cwd: Path = PROJECT_DIR, command: str = COMMAND, stderr: IO[bytes] | None = None
+    runs_dir: Path, cwd: Path = PROJECT_DIR, command: str = COMMAND, stderr: IO[bytes] | None = None, port: int = 0
 ) -> Iterator[Server]:
-    """Start the dashboard on a free port and end it afterwards.
+    """Start the dashboard and end it afterwards.
 
     Args:
         runs_dir: The runs it shows.
         cwd: Folder to start it from.
         command: Command line.
         stderr: Where its complaints are written to; by default where ours are.
+        port: Where it listens; by default where nobody does.
     """
-    port = _free_port()
+    port = port or _free_port()
     environment = os.environ | {
         "MASKBOARD_RUNS": str(runs_dir),
         "STREAMLIT_SERVER_PORT": str(port),

@@ -191,3 +191,23 @@ def test_a_decision_is_taken_back_from_the_list(handwritten: Server, page: Page,
     page.mouse.click(box["x"] + box["width"] - 50, box["y"] + 35 + 17)  # Undo, in the first line.
     expect(page.get_by_role("button", name="0 excluded")).to_be_visible()
     assert decisions(runs_dir) == {"a.jpg": ("relabel", "everybody", "")}
+
+
+def test_what_is_decided_while_the_dashboard_is_started_again_is_saved_in_the_end(
+    tmp_path: Path, page: Page, runs_dir: Path
+) -> None:
+    write_run(runs_dir, tmp_path / "data")
+    with dashboard_server(runs_dir) as server:
+        page.goto(f"{server.url}/photos?split=val&sort=name")
+        expect(tiles(page)).to_have_count(4)
+        wait_for_script(page)
+        tiles(page).nth(0).focus()
+    page.keyboard.press("x")
+    assert decisions(runs_dir) == {}
+    with dashboard_server(runs_dir, port=int(server.url.rpartition(":")[2])):
+        expect(page.locator(".said")).to_have_text("Saved.")
+        expect(page.locator("button.tile.saving")).to_have_count(0)
+        assert decisions(runs_dir) == {"a.jpg": ("exclude", None, "")}
+        tiles(page).nth(1).press("u")
+        expect(page.locator("button.tile.saving")).to_have_count(0)
+        assert decisions(runs_dir) == {"a.jpg": ("exclude", None, ""), "b.jpg": ("unsure", None, "")}
