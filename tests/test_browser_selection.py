@@ -125,6 +125,7 @@ def test_what_a_filter_chooses_is_marked_in_the_charts(server: Server, page: Pag
         group = page.get_by_role("radiogroup", name=label, exact=True)
         group.get_by_role("radio", name=re.compile(f"^{name} ·")).click()
         expect(page).to_have_url(re.compile(f"[?&]{param}={name}"))
+        wait_for_script(page)
     expect(frame).to_have_count(1)
 
 
