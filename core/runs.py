@@ -27,7 +27,7 @@ import pandas as pd
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from core.config import PROJECT_DIR, TrainConfig
+from core.config import MATRIX_CORNER, PROJECT_DIR, TrainConfig
 from core.errors import UserError, reason_of, shortened
 from core.evaluation import HELD_OUT, KINDS, probability_columns
 from core.files import UNFINISHED, write_whole, writing
@@ -82,7 +82,6 @@ TEST_PREDICTION_COLUMNS = ("image", "predicted_label", "confidence")
 SUBMISSION_COLUMNS = ("Id", "Category")
 PROJECTION_COLUMNS = ("image", "x", "y")
 LABEL_ISSUE_COLUMNS = ("image", "label", "suggested_label", "self_confidence", "is_issue")
-MATRIX_CORNER = "true \\ predicted"
 
 _SCORES = ("n_images", "accuracy", "macro_f1", "log_loss", "expected_calibration_error", "temperature")
 _INTERVALS = ("accuracy_interval", "macro_f1_interval")
