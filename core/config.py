@@ -3,6 +3,7 @@
 Nothing heavy is imported here, so that `python train.py --help` answers at once.
 """
 
+import contextlib
 import dataclasses
 import math
 import os
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.errors import UserError
+from core.errors import UserError, shortened
 from core.precision import AUTO, PRECISIONS
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
@@ -36,6 +37,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 # Weights that are no file.
 WEIGHTS_BY_NAME = ("imagenet", "random")
+# Heads the column of the true classes in a run's `confusion_matrix.csv`, so no class can be called that.
+MATRIX_CORNER = "true \\ predicted"
 # Beyond this a number is a slip of the keyboard.
 _MOST = 1_000_000
 
@@ -224,6 +227,10 @@ def _are_class_names(value: tuple[str, ...] | None) -> bool:
     return len(set(value)) == len(value) >= 2 and all(name and name.isprintable() for name in value)
 
 
+def _is_seed(value: int) -> bool:
+    return 0 <= value < 2**32
+
+
 def _is_unicode(text: str) -> bool:
     """Whether text can be written down; bytes of a command line that are not UTF-8 cannot."""
     try:
@@ -239,11 +246,12 @@ def _is_count(value: int) -> bool:
 
 _CHECKS = (
     ("class_names", _are_class_names, "at least two different names of printable letters"),
+    ("class_names", lambda value: MATRIX_CORNER not in (value or ()), f"names other than '{MATRIX_CORNER}'"),
     ("validation_fraction", _is_share, "between 0 and 1"),
     ("folds", lambda value: value == 0 or MIN_FOLDS <= value <= MAX_FOLDS, f"0 or {MIN_FOLDS} to {MAX_FOLDS}"),
-    ("split_seed", lambda value: value >= 0, "0 or more"),
+    ("split_seed", _is_seed, "from 0 to 4294967295"),
     ("name", _is_run_name, "at most 100 letters, digits, '.', '_' and '-', not starting with '.' or '-'"),
-    ("seed", lambda value: 0 <= value < 2**32, "from 0 to 4294967295"),
+    ("seed", _is_seed, "from 0 to 4294967295"),
     ("image_size", lambda value: MIN_IMAGE_SIZE <= value <= MAX_IMAGE_SIZE, f"{MIN_IMAGE_SIZE} to {MAX_IMAGE_SIZE}"),
     ("hidden_units", lambda value: 1 <= value <= 2**16, "1 to 65,536"),
     ("dropout", lambda value: 0 <= value < 1, "at least 0 and below 1"),
@@ -302,9 +310,11 @@ def _from_json(option: "dataclasses.Field[Any]", value: Any) -> Any:
     if kind is Path and isinstance(value, str):
         return Path(value)
     if kind is float and type(value) in (int, float):
-        return float(value)
+        with contextlib.suppress(OverflowError):  # Of an integer of hundreds of digits.
+            return float(value)
     if type(value) is not kind:
-        raise UserError(f"Expected another value of the option {option.name} in the run; found {value!r}.")
+        found = shortened(repr(value))
+        raise UserError(f"Expected another value of the option {option.name} in the run; found {found}.")
     return value
 
 

@@ -31,7 +31,7 @@ import numpy as np
 import pandas as pd
 
 from core.cache import PhotoCache
-from core.config import DEFAULT_CLASS_NAMES
+from core.config import DEFAULT_CLASS_NAMES, MATRIX_CORNER
 from core.errors import UNPRINTABLE, UserError, printable, shortened
 from core.facts import PhotoFacts, inspect_photo, keep_facts, known_facts
 from core.groups import group_photos, is_telling
@@ -367,6 +367,8 @@ def _list_class_folders(root: Path, class_names: tuple[str, ...] | None) -> List
         )
     if any(map(UNPRINTABLE.search, found)):
         raise UserError(f"Expected folders with names in Unicode in {root}; found others. Rename them.")
+    if MATRIX_CORNER in found:
+        raise UserError(f"Expected no folder of the name '{MATRIX_CORNER}' in {root}; found one. Rename it.")
     if class_names is not None and set(class_names) != set(found):
         raise UserError(
             f"Expected --class-names to name the folders of {root}; found the folders {', '.join(found)} "

@@ -15,6 +15,7 @@ UNFINISHED = ".unfinished-"
 _NO_ROOM = "Free some disk there."
 _NO_RIGHT = "Get the right to it."
 _GONE = "Something in that path was removed or replaced meanwhile."
+_NO_FOLDER = "Make the folder where there is none; something in that path may have been removed or replaced meanwhile."
 _BROKEN = "The disk or the connection to it may be broken."
 _WHAT_TO_DO = {
     errno.ENOSPC: _NO_ROOM,
@@ -23,8 +24,8 @@ _WHAT_TO_DO = {
     errno.EACCES: _NO_RIGHT,
     errno.EPERM: _NO_RIGHT,
     errno.EROFS: "Mount it for writing.",
-    errno.ENOENT: _GONE,
-    errno.ENOTDIR: _GONE,
+    errno.ENOENT: _NO_FOLDER,
+    errno.ENOTDIR: _NO_FOLDER,
     errno.ESTALE: _GONE,
     errno.EIO: _BROKEN,
 }

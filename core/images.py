@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from core.errors import printable, shortened
+from core.errors import printable, reason_of, shortened
 
 Resize = Literal["squash", "pad", "crop"]
 
@@ -204,8 +204,7 @@ def _jpeg_parts(content: bytes) -> list[int]:
 
 def _decoding_error(error: Exception) -> PhotoError:
     is_cut_off = "truncated" in str(error).lower() or isinstance(error, EOFError)
-    text = printable(shortened(f"{type(error).__name__}: {error}"))
-    return PhotoError("truncated" if is_cut_off else "unreadable", text)
+    return PhotoError("truncated" if is_cut_off else "unreadable", printable(shortened(reason_of(error))))
 
 
 def _orientation(photo: Image.Image) -> Image.Transpose | None:

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from core import evaluation, projection, runs
+from core.config import MATRIX_CORNER
 from core.dataset import TRAINING_DIR, Dataset
 from core.evaluation import ScoreKind, scores_by_kind
 from core.groups import groups_of
@@ -126,7 +127,7 @@ def _evaluate(run: RunWriter, dataset: Dataset, table: pd.DataFrame) -> dict[str
     table = runs.read_predictions(run.path / runs.PREDICTIONS_FILE, len(class_names))
     validation = table[table["split"] == "val"]
     matrix = evaluation.confusion_matrix(validation["true_label"], validation["predicted_label"], len(class_names))
-    named = pd.DataFrame(matrix, index=pd.Index(class_names, name=runs.MATRIX_CORNER), columns=list(class_names))
+    named = pd.DataFrame(matrix, index=pd.Index(class_names, name=MATRIX_CORNER), columns=list(class_names))
     run.write_table(runs.CONFUSION_MATRIX_FILE, named, index=True)
     run.write_table(runs.LABEL_ISSUES_FILE, find_label_issues(table, len(class_names)))
     return evaluation.summarise(validation, class_names, groups_of(validation["image"], dataset.samples))

@@ -27,7 +27,7 @@ import pandas as pd
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from core.config import PROJECT_DIR, TrainConfig
+from core.config import MATRIX_CORNER, PROJECT_DIR, TrainConfig
 from core.errors import UserError, reason_of, shortened
 from core.evaluation import HELD_OUT, KINDS, probability_columns
 from core.files import UNFINISHED, write_whole, writing
@@ -82,7 +82,6 @@ TEST_PREDICTION_COLUMNS = ("image", "predicted_label", "confidence")
 SUBMISSION_COLUMNS = ("Id", "Category")
 PROJECTION_COLUMNS = ("image", "x", "y")
 LABEL_ISSUE_COLUMNS = ("image", "label", "suggested_label", "self_confidence", "is_issue")
-MATRIX_CORNER = "true \\ predicted"
 
 _SCORES = ("n_images", "accuracy", "macro_f1", "log_loss", "expected_calibration_error", "temperature")
 _INTERVALS = ("accuracy_interval", "macro_f1_interval")
@@ -422,7 +421,9 @@ def find_run(name_or_path: str, runs_dir: Path) -> Run:
     """
     places = [path for path in (runs_dir / name_or_path, Path(name_or_path)) if path.is_dir() and name_or_path]
     if places:
-        return read_run(next((path for path in places if (path / RUN_FILE).is_file()), places[0]))
+        place = next((path for path in places if (path / RUN_FILE).is_file()), places[0])
+        # "." and ".." are no names; any other path stays as it was given, also a link's.
+        return read_run(place.resolve() if place.name in ("", "..") else place)
     raise UserError(f"Expected RUN to be a run folder or the name of a run in {runs_dir}; found no {name_or_path}.")
 
 
@@ -453,24 +454,43 @@ def list_runs(runs_dir: Path, read: Callable[[Path], Run] | None = None) -> tupl
         The readable runs, finished ones first, each newest first; and the broken ones.
     """
     runs: list[Run] = []
-    broken: list[BrokenRun] = []
     try:
-        with os.scandir(runs_dir) as entries:
-            folders = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        folders, broken = _run_folders(runs_dir)
     except FileNotFoundError:
         return [], []
     except OSError as error:
         return [], [BrokenRun(str(runs_dir), f"Expected a folder of runs; {error.strerror}.")]
     for folder in folders:
-        name = os.fsencode(folder).decode("utf-8", "backslashreplace")
+        name = _in_unicode(folder)
         try:
             if name != folder:
                 raise RunError("Expected a name in valid Unicode. Rename the folder.")
             runs.append((read or read_run)(runs_dir / folder))
         except RunError as error:
             broken.append(BrokenRun(name, str(error)))
+        except OSError as error:  # Of a folder that may not be looked into.
+            broken.append(BrokenRun(name, f"Expected {RUN_FILE} in {runs_dir / folder}; {error.strerror}."))
     runs.sort(key=lambda run: (run.state == FINISHED, run.info["created"]), reverse=True)
     return runs, broken
+
+
+def _run_folders(runs_dir: Path) -> tuple[list[str], list[BrokenRun]]:
+    """Names of the folders among the runs, and what may be one and cannot be asked, such as a link in a circle."""
+    folders: list[str] = []
+    broken: list[BrokenRun] = []
+    with os.scandir(runs_dir) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            try:
+                if not entry.name.startswith(".") and entry.is_dir():
+                    folders.append(entry.name)
+            except OSError as error:  # One such entry must not hide the others.
+                broken.append(BrokenRun(_in_unicode(entry.name), f"Expected a run folder; {error.strerror}."))
+    return folders, broken
+
+
+def _in_unicode(name: str) -> str:
+    """A file's name with its bytes that are not UTF-8 spelt out."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def read_run(path: Path) -> Run:

@@ -14,6 +14,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from core.errors import printable
 from core.evaluation import probability_columns, probability_table
 from core.images import PhotoError, read_photo
 from core.predict import BATCH_SIZE, NOT_SURE, Classifier
@@ -65,7 +66,8 @@ def own_photo(upload: UploadedFile) -> OwnPhoto:
     hashes = st.session_state.setdefault(_HASHES, {})
     if upload.file_id not in hashes:
         hashes[upload.file_id] = hashlib.sha256(upload.getvalue()).hexdigest()
-    return OwnPhoto(upload.name, upload.getvalue(), hashes[upload.file_id])
+    # What makes letters run the other way would disguise what the file is; it is spelt out as by `core.predict`.
+    return OwnPhoto(printable(upload.name), upload.getvalue(), hashes[upload.file_id])
 
 
 def file_photo(name: str, path: Path) -> OwnPhoto:

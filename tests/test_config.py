@@ -31,6 +31,7 @@ def test_every_default_is_valid() -> None:
         ("class_names", ("one", "")),
         ("class_names", ("one", "two\nlines")),
         ("class_names", ("one", "\udcff")),
+        ("class_names", ("one", "true \\ predicted", "two")),
         ("weights", "\udcff"),
         ("data", Path("\udcff")),
         ("validation_fraction", 0.0),
@@ -40,6 +41,8 @@ def test_every_default_is_valid() -> None:
         ("folds", -1),
         ("folds", 21),
         ("split_seed", -1),
+        ("split_seed", 2**32),
+        ("split_seed", 10**23),
         ("name", ""),
         ("name", ".hidden"),
         ("name", "-x"),
@@ -82,7 +85,14 @@ def test_a_value_outside_its_range_is_refused_with_the_options_name(name: str, v
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("image_size", 32), ("image_size", 1024), ("dropout", 0.0), ("seed", 2**32 - 1), ("name", "x" * 100)],
+    [
+        ("image_size", 32),
+        ("image_size", 1024),
+        ("dropout", 0.0),
+        ("seed", 2**32 - 1),
+        ("split_seed", 2**32 - 1),
+        ("name", "x" * 100),
+    ],
 )
 def test_the_ends_of_a_range_belong_to_it(name: str, value: object) -> None:
     assert getattr(config_from_options({name: value}), name) == value
@@ -176,3 +186,11 @@ def test_a_file_of_weights_is_found_from_any_folder() -> None:
 def test_an_option_of_another_kind_in_a_run_is_named(name: str, value: object) -> None:
     with pytest.raises(UserError, match=f"Expected another value of the option {name}"):
         config_from_json(TrainConfig().to_json() | {name: value})
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "cache_limit"])
+def test_an_integer_that_is_too_large_for_a_float_in_a_run_is_named_and_not_spelt_out(name: str) -> None:
+    with pytest.raises(
+        UserError, match=f"Expected another value of the option {name} in the run; found 10+\\.\\.\\.\\.$"
+    ):
+        config_from_json(TrainConfig().to_json() | {name: 10**400})

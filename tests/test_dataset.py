@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from core import facts
-from core.config import DEFAULT_CLASS_NAMES
+from core.config import DEFAULT_CLASS_NAMES, MATRIX_CORNER
 from core.dataset import Dataset, check_photos, count_by_kind, list_photos, natural_key
 from core.errors import UserError
 from core.facts import open_facts
@@ -248,6 +248,12 @@ def test_one_folder_alone_is_no_dataset_of_classes(tmp_path: Path) -> None:
 def test_a_class_folder_that_is_not_unicode_is_refused(tmp_path: Path) -> None:
     make_class_folders(tmp_path, ("cat", "dog", os.fsdecode(b"\xff")))
     assert "names in Unicode" in refusal(tmp_path)
+
+
+def test_a_class_folder_that_is_called_as_the_corner_of_the_confusion_matrix_is_refused(tmp_path: Path) -> None:
+    make_class_folders(tmp_path, ("cat", "dog", MATRIX_CORNER))
+    message = f"Expected no folder of the name '{MATRIX_CORNER}' in {tmp_path}; found one. Rename it."
+    assert refusal(tmp_path) == message
 
 
 # --- real photos -----------------------------------------------------------------------------------------------------

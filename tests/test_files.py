@@ -49,6 +49,19 @@ def test_another_file_that_is_refused_is_named_too(tmp_path: Path) -> None:
         write_whole(tmp_path / "model.keras", save)
 
 
+@pytest.mark.parametrize("is_file", [False, True])
+def test_a_folder_that_never_was_is_to_be_made(tmp_path: Path, is_file: bool) -> None:
+    path = tmp_path / "folder" / "table.csv"
+    if is_file:
+        path.parent.write_text("")
+    with pytest.raises(UserError) as told:
+        write_whole(path, lambda unfinished: unfinished.write_text("new"))
+    assert str(told.value) == (
+        f"Expected to write {path}; {os.strerror(errno.ENOTDIR if is_file else errno.ENOENT)}. Make the folder where "
+        "there is none; something in that path may have been removed or replaced meanwhile."
+    )
+
+
 def test_what_is_our_fault_stays_ours(tmp_path: Path) -> None:
     def save(path: Path) -> None:
         raise ZeroDivisionError

@@ -1,5 +1,6 @@
 import io
 import os
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -162,6 +163,18 @@ def test_a_file_that_is_cut_off_is_truncated(file_format: str, keep: float) -> N
 
 def test_a_file_that_is_cut_off_in_its_header_is_truncated() -> None:
     assert fault(encoded(noise(), "JPEG")[:100]).kind == "truncated"
+
+
+def test_what_a_decoder_says_is_told_without_pythons_name_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = encoded(noise(), "JPEG")
+    assert re.fullmatch(r"image file is truncated \(\d+ bytes not processed\)", fault(content[:-100]).detail)
+
+    def say_nothing(photo: Image.Image) -> None:
+        raise EOFError
+
+    monkeypatch.setattr(images, "_to_rgb", say_nothing)
+    error = fault(content)
+    assert (error.kind, error.detail) == ("truncated", "EOFError"), "where there is no more to tell"
 
 
 def test_a_webp_that_is_cut_off_is_refused() -> None:

@@ -217,6 +217,18 @@ def test_where_photos_come_from_stands_in_the_address(run: Run) -> None:
     assert open_page("predict", source="folder").file_uploader[0].proto.accept_directory
 
 
+def test_a_folders_photos_are_sorted_by_name(run: Run) -> None:
+    app = upload(open_page("predict", source="folder"), photo(1, name="d/b.jpg"), FAKE, photo(2, name="d/a.jpg"))
+    assert app.dataframe[0].value["image"].tolist() == ["d/a.jpg", "d/b.jpg", "fake.jpg"]
+    assert "**d/a.jpg**" in texts(app)
+
+
+def test_a_name_that_disguises_what_a_file_is_is_spelt_out(run: Run) -> None:
+    app = upload(open_page("predict"), photo(1, name="a\u202egpj.exe.jpg"), photo(2, name="b\x07.jpg"))
+    assert app.dataframe[0].value["image"].tolist() == [r"a\u202egpj.exe.jpg", r"b\x07.jpg"]
+    assert r"**au202egpj.exe.jpg**" in texts(app) and "\u202e" not in texts(app)
+
+
 def test_a_link_opens_a_test_photo(run: Run) -> None:
     app = open_page("predict", source="test", test="test/20002.jpg")
     assert app.selectbox(key="test-photo").value == "test/20002.jpg"

@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import json
 import math
 import os
@@ -16,6 +17,7 @@ from core.config import TrainConfig
 from core.errors import UserError
 from core.processes import identity_of
 from core.runs import Progress, RunWriter, find_run, list_runs, read_run
+from tests.faulty_disk import ordinary_user
 
 VALID = {"format_version": 1, "state": "finished", "created": "2026", "config": {"data": "/d"}, "notices": []}
 
@@ -354,6 +356,34 @@ def test_a_named_pipe_in_the_place_of_run_json_is_not_waited_for(runs_dir: Path)
     assert "Expected run.json" in list_runs(runs_dir)[1][0].reason
 
 
+def test_a_link_in_a_circle_is_broken_and_hides_no_run(runs_dir: Path) -> None:
+    finished_run(runs_dir, "fine")
+    (runs_dir / "loop").symlink_to("loop")
+    (runs_dir / ".loop").symlink_to(".loop")
+    readable, (broken,) = list_runs(runs_dir)
+    assert [run.name for run in readable] == ["fine"]
+    assert (broken.name, broken.reason) == ("loop", f"Expected a run folder; {os.strerror(errno.ELOOP)}.")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="this system has no such permissions")
+@pytest.mark.parametrize("is_link", [True, False])
+def test_a_folder_that_may_not_be_looked_into_is_broken_and_hides_no_run(
+    runs_dir: Path, tmp_path: Path, is_link: bool
+) -> None:
+    finished_run(runs_dir, "fine")
+    secret = finished_run(tmp_path / "secret", "run").parent if is_link else finished_run(runs_dir, "linked")
+    if is_link:
+        (runs_dir / "linked").symlink_to(secret / "run")
+    secret.chmod(0o000)
+    try:
+        with ordinary_user():
+            readable, (broken,) = list_runs(runs_dir)
+    finally:
+        secret.chmod(0o700)
+    assert [run.name for run in readable] == ["fine"]
+    assert broken.name == "linked" and broken.reason.endswith(f"; {os.strerror(errno.EACCES)}.")
+
+
 def test_a_runs_folder_that_is_a_file_is_broken(runs_dir: Path) -> None:
     runs_dir.write_text("no folder")
     assert "Expected a folder of runs" in list_runs(runs_dir)[1][0].reason
@@ -382,6 +412,17 @@ def test_a_run_is_found_by_its_name_or_its_folder(
     assert find_run("mine", runs_dir).path == path
     with pytest.raises(UserError, match="found no "):
         find_run("", runs_dir)
+
+
+@pytest.mark.parametrize(("place", "given"), [(".", "."), ("deeper", ".."), ("deeper/still", "../..")])
+def test_a_run_given_by_where_one_is_has_its_folder_s_name(
+    runs_dir: Path, monkeypatch: pytest.MonkeyPatch, place: str, given: str
+) -> None:
+    path = finished_run(runs_dir, "mine")
+    (path / "deeper" / "still").mkdir(parents=True)
+    monkeypatch.chdir(path / place)
+    run = find_run(given, runs_dir)
+    assert run.name == "mine" and run.path.samefile(path)
 
 
 def test_what_a_run_began_with_outlasts_several_resumptions(runs_dir: Path) -> None:

@@ -219,6 +219,18 @@ def test_options_that_are_numbers_are_sorted_as_numbers(run: Run, runs_dir: Path
     assert sorted(table["--epochs"]) == [9, 10]
 
 
+@pytest.mark.parametrize("other", [7, 0.5])
+def test_a_number_that_no_table_can_hold_is_shown_as_text(run: Run, runs_dir: Path, data: Path, other: float) -> None:
+    huge = 10**400
+    for name, seed in (("huge", huge), ("usual", other)):
+        config = run.info["config"] | {"split_seed": seed}
+        write_run(runs_dir, data, name=name, created="2025-01-01T00:00:00+00:00", config=config)
+    (runs_dir / "first" / "run.json").unlink()
+    app = open_page("training")
+    assert not app.exception
+    assert set(app.dataframe[0].value["--split-seed"]) == {str(huge), str(other)}
+
+
 def test_a_click_on_a_table_that_has_been_replaced_opens_no_other_run(
     run: Run, other: Run, runs_dir: Path, data: Path
 ) -> None:

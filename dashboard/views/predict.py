@@ -54,8 +54,9 @@ def choose_own_photos(run: Run) -> list[OwnPhoto]:
         return _choose_test_photo(run)
     if source == "folder":
         uploads = st.file_uploader("A folder of photos", PHOTO_TYPES, accept_multiple_files="directory", key="folder")
-    else:
-        uploads = st.file_uploader("Photos", PHOTO_TYPES, accept_multiple_files=True, key="upload")
+        # Browsers give a folder's files in any order; `core.predict` sorts them too.
+        return sorted((own_photo(upload) for upload in uploads), key=lambda photo: photo.name)
+    uploads = st.file_uploader("Photos", PHOTO_TYPES, accept_multiple_files=True, key="upload")
     return [own_photo(upload) for upload in uploads]
 
 

@@ -40,6 +40,7 @@ _STATE_LOOKS: Final[dict[str, tuple[Literal["blue", "green", "orange", "red"], s
     runs.DIED: ("red", ":material/heart_broken:"),
 }
 _OPENED = "opened_from_table"
+_LARGEST_INTEGER = 2**53
 MEAN_OF_FOLDS = (
     "Mean over the folds, each at its best epoch, of the photos that it stopped by: optimistic. The score of the "
     "photos predicted out of fold is on the Overview."
@@ -219,9 +220,14 @@ def option_columns(configs: Sequence[Mapping[str, object]]) -> dict[str, list[ob
     What is a number in every run stays one, so that it is sorted as one; the rest is text.
     """
     return {
-        flag(option): values if all(type(value) in (int, float) for value in values) else list(map(option_text, values))
+        flag(option): values if all(map(_is_number, values)) else list(map(option_text, values))
         for option, values in differing_options(configs).items()
     }
+
+
+def _is_number(value: object) -> bool:
+    """Whether the browser can show a value as a number; it knows no larger integers to the last digit."""
+    return type(value) is float or (type(value) is int and abs(value) <= _LARGEST_INTEGER)
 
 
 def show_table(shown: str) -> None:
