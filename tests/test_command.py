@@ -71,6 +71,38 @@ def test_a_reader_who_has_read_enough_is_no_fault() -> None:
         assert (process.stderr.read(), process.wait()) == (b"", 2)
 
 
+GOES_ON = (
+    "import sys; from core.command import run_command; from core.report import Report\n"
+    "def command():\n"
+    "    report = Report()\n"
+    "    with report.progress('Waiting', 2) as advance:\n"
+    "        report.say('started'); report.warn('odd'); input(); advance(1); report.say('more'); report.warn('odd')\n"
+    "    with open(sys.argv[1], 'w') as file:\n        file.write('done')\n    return 0\n"
+    "sys.exit(run_command('x', command, is_for_reader=False))"
+)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such terminals")
+@pytest.mark.parametrize("is_terminal", [False, True])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_is_for_no_reader_goes_on_when_its_reader_is_gone(
+    tmp_path: Path, is_terminal: bool, unbuffered: str
+) -> None:
+    ours, theirs = os.openpty() if is_terminal else os.pipe()
+    with subprocess.Popen(
+        [sys.executable, "-c", GOES_ON, str(tmp_path / "result")], cwd=PROJECT_DIR, stdin=subprocess.PIPE,
+        stdout=theirs, stderr=theirs, env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        said = b""
+        while b"odd" not in said:
+            said += (more := os.read(ours, 1000))
+            assert more, "it ended before its reader did"
+        os.close(ours)
+        process.communicate(b"\n", timeout=300)
+    assert (process.returncode, (tmp_path / "result").read_text()) == (0, "done")
+
+
 def in_shell(arguments: list[str], redirections: str) -> "subprocess.CompletedProcess[str]":
     command = ["sh", "-c", f'exec "$0" "$@" {redirections}', sys.executable, *arguments]
     return subprocess.run(command, cwd=PROJECT_DIR, check=False, capture_output=True, text=True)
@@ -103,13 +135,14 @@ def test_what_is_printed_to_a_closed_stream_goes_into_no_file(tmp_path: Path) ->
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_output_onto_a_full_disk_is_no_fault_of_ours(stream: str) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_onto_a_full_disk_is_no_fault_of_ours(stream: str, unbuffered: str) -> None:
     program = (
         "import sys; from core.command import run_command; from core.errors import UserError\n"
         "def command():\n    print('result')\n    raise UserError('no')\n"
         f"sys.exit(run_command('x', {'command' if stream == 'stderr' else 'lambda: print(1) or 0'}))"
     )
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             [sys.executable, "-c", program], cwd=PROJECT_DIR, env=environment, check=False, text=True,
