@@ -49,7 +49,8 @@ def _default_text(option: "dataclasses.Field[object]") -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the training that the command line asks for; returns the exit code, see `core.command`."""
     options = vars(build_parser().parse_args(argv))
-    return run_command("train.py", lambda: _train(options), verbose=options.get("verbose", False))
+    # Hours of work are not lost because nobody reads on; the dashboard shows how far it is.
+    return run_command("train.py", lambda: _train(options), verbose=options.get("verbose", False), is_for_reader=False)
 
 
 def _train(options: dict[str, Any]) -> int:

@@ -274,10 +274,9 @@ class RunWriter:
     def _say_why_it_ended(self, error: BaseException) -> None:
         """Where the disk refuses even that, the run says that it is running, and its reader that the process died."""
         with contextlib.suppress(UserError):  # The error that ended it is the one to be told.
-            if isinstance(error, KeyboardInterrupt | SystemExit):  # The latter where the terminal went away.
+            if isinstance(error, KeyboardInterrupt):
                 self.update(state=INTERRUPTED)
-                if isinstance(error, KeyboardInterrupt):
-                    error.add_note(f"To go on: {self._how_to_go_on}")
+                error.add_note(f"To go on: {self._how_to_go_on}")
             elif isinstance(error, UserError):
                 self.update(state=FAILED, error=str(error))
             else:

@@ -71,15 +71,78 @@ def test_a_reader_who_has_read_enough_is_no_fault() -> None:
         assert (process.stderr.read(), process.wait()) == (b"", 2)
 
 
+GOES_ON = (
+    "import sys; from core.command import run_command; from core.report import Report\n"
+    "def command():\n"
+    "    report = Report()\n"
+    "    with report.progress('Waiting', 2) as advance:\n"
+    "        report.say('started'); report.warn('odd'); input(); advance(1); report.say('more'); report.warn('odd')\n"
+    "    with open(sys.argv[1], 'w') as file:\n        file.write('done')\n    return 0\n"
+    "sys.exit(run_command('x', command, is_for_reader=False))"
+)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such terminals")
+@pytest.mark.parametrize("is_terminal", [False, True])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_is_for_no_reader_goes_on_when_its_reader_is_gone(
+    tmp_path: Path, is_terminal: bool, unbuffered: str
+) -> None:
+    ours, theirs = os.openpty() if is_terminal else os.pipe()
+    with subprocess.Popen(
+        [sys.executable, "-c", GOES_ON, str(tmp_path / "result")], cwd=PROJECT_DIR, stdin=subprocess.PIPE,
+        stdout=theirs, stderr=theirs, env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        said = b""
+        while b"odd" not in said:
+            said += (more := os.read(ours, 1000))
+            assert more, "it ended before its reader did"
+        os.close(ours)
+        process.communicate(b"\n", timeout=300)
+    assert (process.returncode, (tmp_path / "result").read_text()) == (0, "done")
+
+
+def in_shell(arguments: list[str], redirections: str) -> "subprocess.CompletedProcess[str]":
+    command = ["sh", "-c", f'exec "$0" "$@" {redirections}', sys.executable, *arguments]
+    return subprocess.run(command, cwd=PROJECT_DIR, check=False, capture_output=True, text=True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell of Windows closes no streams")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_changes_no_exit_code(closed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASKBOARD_CACHE", str(tmp_path))
+    shown = in_shell(["-m", "core.cache"], closed)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert (" MB in " in shown.stdout) == (">&-" not in closed.split())
+    refused = in_shell(["-m", "core.cache", "--nonsense"], closed)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert ("--nonsense" in refused.stderr) == ("2>&-" not in closed)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell of Windows closes no streams")
+def test_what_is_printed_to_a_closed_stream_goes_into_no_file(tmp_path: Path) -> None:
+    program = (
+        "import os, subprocess, sys; from core.command import run_command\n"
+        "def command():\n    with open(sys.argv[1], 'w'):\n"
+        "        os.write(1, b'native'); os.write(2, b'native'); print('ours', flush=True)\n"
+        "        return subprocess.run([sys.executable, '-c', 'print(1, flush=True)']).returncode\n"
+        "sys.exit(run_command('x', command))"
+    )
+    assert in_shell(["-c", program, str(tmp_path / "file")], "<&- >&- 2>&-").returncode == 0
+    assert (tmp_path / "file").read_text() == ""
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_output_onto_a_full_disk_is_no_fault_of_ours(stream: str) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_onto_a_full_disk_is_no_fault_of_ours(stream: str, unbuffered: str) -> None:
     program = (
         "import sys; from core.command import run_command; from core.errors import UserError\n"
         "def command():\n    print('result')\n    raise UserError('no')\n"
         f"sys.exit(run_command('x', {'command' if stream == 'stderr' else 'lambda: print(1) or 0'}))"
     )
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             [sys.executable, "-c", program], cwd=PROJECT_DIR, env=environment, check=False, text=True,

@@ -1,11 +1,13 @@
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from core.config import PROJECT_DIR
 from core.quiet import interrupt_held, native_notes_dropped, native_stderr_hidden
 
 Capture = pytest.CaptureFixture[str]
@@ -43,6 +45,14 @@ def test_stdout_is_not_touched(capfd: Capture) -> None:
     with native_stderr_hidden():
         os.write(1, b"result\n")
     assert capfd.readouterr().out == "result\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell of Windows closes no streams")
+def test_stderr_may_have_been_closed() -> None:
+    program = "from core.quiet import native_stderr_hidden\nwith native_stderr_hidden():\n    print('result')"
+    command = ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, program]
+    done = subprocess.run(command, cwd=PROJECT_DIR, check=False, stdout=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stdout) == (0, "result\n")
 
 
 def _open_files() -> int:

@@ -11,6 +11,7 @@ import pytest
 import train
 from core.config import PROJECT_DIR, TrainConfig
 from core.errors import UserError
+from core.report import Report
 from core.runs import RunWriter, list_runs, read_history, read_run
 
 Capture = pytest.CaptureFixture[str]
@@ -214,6 +215,23 @@ def test_ctrl_c_is_exit_code_130(data: Path, monkeypatch: pytest.MonkeyPatch, ca
     monkeypatch.setattr("core.training.train", interrupt)
     assert train.main(["--data", str(data), "--weights", "random"]) == 130
     assert capsys.readouterr().err == "train.py: interrupted\n"
+
+
+def test_a_training_goes_on_when_its_reader_is_gone(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = []
+
+    def say(config: object, listing: object, weights: object, report: Report, unfinished: object) -> None:
+        for line in ("first", "second"):
+            report.say(line)
+            said.append(line)
+
+    monkeypatch.setattr("core.training.train", say)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", encoding="utf-8") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert train.main(["--data", str(data), "--weights", "random"]) == 0
+    assert said == ["first", "second"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
