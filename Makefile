@@ -42,6 +42,7 @@ test-oldest test-newest test-locked: .venv/installed-dev
 reliability: .venv/installed-dev
 	$(BIN)/python -m pytest --thorough tests/test_hostile_photos.py tests/test_hostile_tables.py \
 	    tests/test_faulty_disks.py tests/test_faulty_dashboard.py tests/test_doors.py tests/test_browser_hostile.py
+	$(BIN)/python -m pytest --thorough -m thorough
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.load
 

@@ -57,7 +57,14 @@ def undisturbed(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> list[
     return results_of(train_quietly(config))
 
 
-@pytest.mark.parametrize("stage", ["features", pytest.param("head", marks=pytest.mark.thorough), "fine_tune"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        pytest.param("features", marks=pytest.mark.thorough),
+        pytest.param("head", marks=pytest.mark.thorough),
+        "fine_tune",
+    ],
+)
 def test_run_again_it_gives_the_results_of_an_undisturbed_one_to_the_byte(
     photos: Path, undisturbed: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:

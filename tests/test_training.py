@@ -465,7 +465,9 @@ def test_tuning_again_computes_no_frozen_block_and_gives_the_same_bytes(
         assert (again.run.path / name).read_bytes() == (tuned.run.path / name).read_bytes()
 
 
-@pytest.mark.parametrize(("depth", "source"), [("block4", "block3_pool"), ("all", "image")])
+@pytest.mark.parametrize(
+    ("depth", "source"), [("block4", "block3_pool"), pytest.param("all", "image", marks=pytest.mark.thorough)]
+)
 def test_more_blocks_can_be_tuned(tiny_dataset: Path, tmp_path: Path, depth: str, source: str) -> None:
     tuned = tune(tiny_dataset, tmp_path, fine_tune=depth, head="flatten")
     assert (source, "block5_pool") in tuned.computed
@@ -500,7 +502,10 @@ def test_another_seed_is_another_head_on_the_same_features(tiny_dataset: Path, t
 # --- precision -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("precision", "fine_tune"), [("bfloat16", "none"), ("float16", "block5")])
+@pytest.mark.parametrize(
+    ("precision", "fine_tune"),
+    [("bfloat16", "none"), pytest.param("float16", "block5", marks=pytest.mark.thorough)],
+)
 def test_in_half_precision_the_saved_model_is_close_to_the_predictions_and_says_how_close(
     tiny_dataset: Path, tmp_path: Path, precision: str, fine_tune: str
 ) -> None:

@@ -103,6 +103,7 @@ def test_a_naive_split_lets_copies_come_on_both_sides_and_is_scored_beside(run: 
     assert naive["accuracy_interval"][0] <= naive["accuracy"] <= naive["accuracy_interval"][1]
 
 
+@pytest.mark.thorough
 def test_blocks_are_tuned_in_each_fold_from_the_same_weights(tiny_dataset: Path, tmp_path: Path) -> None:
     few = {"epochs": 1, "fine_tune_epochs": 1}
     run = train_in_folds(tiny_dataset, tmp_path, learning_rate=3e-4, fine_tune="block5", **few)
