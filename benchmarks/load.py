@@ -289,7 +289,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(machine())
     runs_dir = make_runs(N_PHOTOS)
     run = runs.read_run(runs_dir / "now")
-    add_network(run, options.image_size)
+    with native_stderr_hidden():
+        add_network(run, options.image_size)
     sys.exit(not measure(run, options.visitors, 60 * options.warm_up, 60 * options.minutes))
 
 
