@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import io
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -162,6 +162,34 @@ def photos(run: Run, labels: str = REVIEWED) -> pd.DataFrame:
         See `dashboard.photos.photo_table` and `with_decisions`.
     """
     return _reviewed_photos(_tables(run), labels, _log_stamp(run), run.class_names)
+
+
+class Basis(NamedTuple):
+    """What all that a page says of a run's photos rests on: files as they were, and the labels that are asked for."""
+
+    tables: "_Tables"
+    labels: str
+    log: Stamp | None
+    metrics: Stamp | None
+    class_names: tuple[str, ...]
+
+
+def basis(run: Run, labels: str = REVIEWED) -> Basis:
+    """What `photos` and the figures of the run rest on by now."""
+    metrics = _stamp_or_none(run.path / runs.METRICS_FILE)
+    return Basis(_tables(run), labels, _log_stamp(run), metrics, run.class_names)
+
+
+def once(what: str, rests_on: Hashable, compute: Callable[[], _T]) -> _T:
+    """What is the same for all who look at the same; computed for the first of them. Shared: not to be changed.
+
+    Args:
+        what: A name for it.
+        rests_on: All that it depends on.
+        compute: Computes it.
+    """
+    found: _T = _once(what, rests_on, compute)
+    return found
 
 
 def slices(run: Run) -> pd.DataFrame:
@@ -535,6 +563,12 @@ def _tables(run: Run) -> _Tables:
     predicted = _stamp_or_none(run.path / runs.PREDICTIONS_FILE)
     tested = None if test_fault(run) else _stamp_or_none(run.path / runs.TEST_PREDICTIONS_FILE)
     return _Tables(samples, problems, predicted, tested, len(run.class_names))
+
+
+# A chart takes plotly 10 to 20 ms, which all visitors' pages wait for, and tens of kilobytes.
+@st.cache_resource(show_spinner=False, max_entries=512)
+def _once(what: str, rests_on: Hashable, _compute: Callable[[], Any]) -> Any:
+    return _compute()
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

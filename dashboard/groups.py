@@ -93,7 +93,7 @@ def _accuracy(scores: dict[str, Any]) -> str:
 def show_groups(view: Chosen) -> None:
     """The list of groups, some at a time; a click on a line chooses its photos."""
     st.subheader("Near-identical photos", anchor=False)
-    table = group_table(view.photos)
+    table = view.once("groups", lambda: group_table(view.photos))
     if table.empty:
         st.write("None: no two photos look the same.")
         return

@@ -4,9 +4,10 @@ A point, bar or cell of a chart carries, in plotly's `customdata`, the part of a
 writes that into the address; a click on what is chosen already takes it out again.
 """
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -20,6 +21,8 @@ from core.runs import Run
 from dashboard import address, data
 from dashboard.page import find_run
 from dashboard.selection import EVERYTHING, REVIEWED, TEST_DIFFERS, Selection, matches, order, simplified
+
+_T = TypeVar("_T")
 
 # Every chart can be saved as a picture; nothing else is needed.
 CHART_CONFIG = {"displaylogo": False, "modeBarButtons": [["toImage"]]}
@@ -35,6 +38,7 @@ class Chosen:
         photos: All of them; see `dashboard.photos.photo_table`.
         selection: What is asked for.
         mask: Which photos meet it, shape (n_photos,).
+        basis: What the photos rest on; see `dashboard.data.basis`.
         faults: What in the address could not be followed, a line each.
         default: What the page shows where the address asks for no photos.
         other: What another run says of photos; see `dashboard.data.changes`.
@@ -45,6 +49,7 @@ class Chosen:
     photos: pd.DataFrame
     selection: Selection
     mask: NDArray[np.bool_]
+    basis: data.Basis
     faults: tuple[str, ...] = ()
     default: Selection = EVERYTHING
     other: pd.DataFrame | None = None
@@ -54,6 +59,19 @@ class Chosen:
     def chosen(self) -> pd.DataFrame:
         """The photos that are chosen, by name."""
         return self.photos[self.mask]
+
+    def once(self, what: str, compute: Callable[[], _T], *rests_on: Hashable) -> _T:
+        """What rests on these photos and on what is given besides; see `dashboard.data.once`."""
+        return data.once(what, (self.basis, *rests_on), compute)
+
+    def drawn(self, what: str, draw: Callable[[], go.Figure], *rests_on: Hashable) -> go.Figure:
+        """A chart of these photos, for `show_chart` or `show_plain_chart`; see `once`."""
+        return self.once(what, lambda: _scrolling(draw()), *rests_on)
+
+    @cached_property
+    def choice(self) -> bytes:
+        """The mask, for what rests on it."""
+        return self.mask.tobytes()
 
     def in_order(self, by: Any) -> pd.DataFrame:
         """The photos that are chosen, in an order of `dashboard.selection.ORDERS`."""
@@ -95,7 +113,8 @@ def choose_photos(run: Run, default: Selection = EVERYTHING, labels: str | None 
             faults.append(f"{selection.with_run} cannot be compared with. {error}")
     changes = None if other is None else other["change"]
     mask = matches(selection, photos, run.class_names, positions, changes)
-    return Chosen(run, photos, selection, mask, tuple(faults), default, other, positions)
+    basis = data.basis(run, labels)
+    return Chosen(run, photos, selection, mask, basis, tuple(faults), default, other, positions)
 
 
 def show_chart(figure: go.Figure, key: str, *, alt: str) -> None:
@@ -106,10 +125,10 @@ def show_chart(figure: go.Figure, key: str, *, alt: str) -> None:
         key: Unique on the page.
         alt: What it shows, for a screen reader.
     """
-    _let_scroll(figure)
     st.plotly_chart(
-        figure, key=key, on_select=lambda: _take_click(key), selection_mode="points", config=CHART_CONFIG, alt=alt
-    )
+        _scrolling(figure), key=key, on_select=lambda: _take_click(key), selection_mode="points", config=CHART_CONFIG,
+        alt=alt,
+    )  # fmt: skip
 
 
 def show_map(figure: go.Figure, key: str, map_name: str, *, alt: str) -> None:
@@ -122,13 +141,13 @@ def show_map(figure: go.Figure, key: str, map_name: str, *, alt: str) -> None:
 
 def show_plain_chart(figure: go.Figure, key: str, *, alt: str) -> None:
     """Show a chart that chooses nothing."""
-    _let_scroll(figure)
-    st.plotly_chart(figure, key=key, config=CHART_CONFIG, alt=alt)
+    st.plotly_chart(_scrolling(figure), key=key, config=CHART_CONFIG, alt=alt)
 
 
-def _let_scroll(figure: go.Figure) -> None:
+def _scrolling(figure: go.Figure) -> go.Figure:
     """Leave swipes over a chart to the page: a thumb on a phone must be able to get past it."""
-    figure.update_layout(dragmode=False)
+    # One that others see too is left as it is.
+    return figure if figure.layout.dragmode is False else figure.update_layout(dragmode=False)
 
 
 def _take_click(key: str) -> None:

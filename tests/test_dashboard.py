@@ -5,10 +5,12 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import plotly.graph_objects as go
 import pytest
 
 from core.reviews import UNSURE, Review, append_reviews
 from core.runs import Run, read_samples
+from dashboard.charts.dataset import class_balance
 from tests.handwritten import predict_anew, write_folds, write_run
 from tests.pages import open_page, plain, shown, texts, tiles
 
@@ -278,3 +280,24 @@ def test_a_run_on_other_photos_is_not_compared_with(run: Run, runs_dir: Path, tm
 def test_a_link_to_a_run_that_is_gone_says_so(run: Run) -> None:
     (warning,) = open_page("overview", run="gone").warning
     assert "No run **gone** can be read here; this is **first**." in warning.value
+
+
+def test_a_chart_is_drawn_once_for_all_who_look_at_the_same(
+    runs_dir: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write_run(runs_dir, data)
+    drawn = []
+
+    def draw(*given: Any) -> go.Figure:
+        drawn.append(given)
+        return class_balance(*given)
+
+    monkeypatch.setattr("dashboard.charts.dataset.class_balance", draw)
+    open_page("data")
+    open_page("data", photo=IMAGE)
+    assert len(drawn) == 1
+    open_page("data", outcome="wrong")
+    assert len(drawn) == 2, "another choice"
+    predict_anew(run, a=(0.1, 0.8, 0.1))
+    open_page("data")
+    assert len(drawn) == 3, "another table"

@@ -27,14 +27,18 @@ def show_charts(view: Chosen) -> None:
     left, middle, right = st.columns(3)
     with left:
         st.subheader("Class balance", anchor=False)
-        figure = charts.class_balance(photos, view.mask, names, splits)
+        figure = view.drawn(
+            "class balance", lambda: charts.class_balance(photos, view.mask, names, splits), view.choice
+        )
         show_chart(figure, "balance", alt="Bars of photos per class and split")
     with middle:
         st.subheader("Width and height", anchor=False)
-        show_chart(charts.photo_shapes(photos, view.mask), "shapes", alt="Bars of the commonest sizes of photos")
+        figure = view.drawn("shapes", lambda: charts.photo_shapes(photos, view.mask), view.choice)
+        show_chart(figure, "shapes", alt="Bars of the commonest sizes of photos")
     with right:
         st.subheader("Aspect ratio", anchor=False)
-        show_chart(charts.aspect_ratios(photos, view.mask), "ratios", alt="Histogram of width divided by height")
+        figure = view.drawn("ratios", lambda: charts.aspect_ratios(photos, view.mask), view.choice)
+        show_chart(figure, "ratios", alt="Histogram of width divided by height")
 
 
 def problem_table(problems: pd.DataFrame) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from typing import Any, cast, get_args
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from core import evaluation, reliability, runs
@@ -42,9 +43,8 @@ def show_matrix(view: Chosen, matrix: Any) -> None:
     mode = st.segmented_control(
         "Cells show", MODES, required=True, **address.bound_choice("cells", MODES, MODES[0])
     )  # fmt: skip
-    figure = charts.confusion_matrix(
-        matrix, view.run.class_names, cast(charts.MatrixMode, mode), selected_cell(view), ink()
-    )
+    shown = (cast(charts.MatrixMode, mode), selected_cell(view), ink())
+    figure = view.drawn("matrix", lambda: charts.confusion_matrix(matrix, view.run.class_names, *shown), *shown)
     show_chart(figure, "matrix", alt="Confusion matrix: rows are true, columns predicted classes")
 
 
@@ -65,13 +65,14 @@ def per_class_table(classes: list[dict[str, Any]]) -> pd.DataFrame:
     )
 
 
-def show_classes(run: Run, held_out: pd.DataFrame, matrix: Any) -> None:
+def show_classes(view: Chosen, held_out: pd.DataFrame, matrix: Any) -> None:
     """Scores of each class, and which classes are taken for which."""
     st.subheader("Per class", anchor=False)
-    table = per_class_table(evaluation.per_class(held_out, run.class_names, held_out["group"].tolist()))
+    names, groups = view.run.class_names, held_out["group"].tolist()
+    table = view.once("per class", lambda: per_class_table(evaluation.per_class(held_out, names, groups)))
     st.dataframe(table, hide_index=True, alt="Scores of each class with intervals")
     st.subheader("Most confused", anchor=False)
-    confused = evaluation.most_confused(matrix, run.class_names)
+    confused = evaluation.most_confused(matrix, names)
     if confused.empty:
         st.write("No held-out photo was got wrong.")
         return
@@ -98,21 +99,28 @@ def show_confidence(view: Chosen, held_out: pd.DataFrame, is_chosen: "pd.Series[
     left, middle = st.columns(2, gap="large")
     with left:
         st.subheader("Confidence", anchor=False)
-        bins = reliability.confidence_histogram(held_out["confidence"], right)
-        chosen = reliability.confidence_histogram(held_out["confidence"][is_chosen], right[is_chosen])
-        show_chart(
-            confidence_charts.confidence_histogram(bins, chosen), "confidence",
-            alt="Histogram of the confidence of right and wrong predictions",
-        )  # fmt: skip
+        figure = view.drawn("confidence", lambda: draw_confidence(held_out, right, is_chosen), view.choice)
+        show_chart(figure, "confidence", alt="Histogram of the confidence of right and wrong predictions")
         st.caption("Wrong photos far to the right are the ones to look at: the network is sure of them.")
     with middle:
         st.subheader("Reliability", anchor=False)
-        figure = confidence_charts.reliability(
-            reliability.reliability_bins(held_out["confidence"], right, effect=effect), view.selection.confidence,
-            calibrated_bins(view.run),
-        )  # fmt: skip
+        chosen = view.selection.confidence
+        figure = view.drawn("reliability", lambda: draw_reliability(view.run, held_out, effect, chosen), chosen)
         show_chart(figure, "reliability", alt="Accuracy against confidence with intervals and numbers of photos")
         st.caption("Dots below the dashed line: surer than it is right. Bars: number of photos behind each dot.")
+
+
+def draw_confidence(held_out: pd.DataFrame, right: "pd.Series[bool]", is_chosen: "pd.Series[bool]") -> go.Figure:
+    """Right and wrong predictions by confidence, all of them and those that are chosen."""
+    bins = reliability.confidence_histogram(held_out["confidence"], right)
+    chosen = reliability.confidence_histogram(held_out["confidence"][is_chosen], right[is_chosen])
+    return confidence_charts.confidence_histogram(bins, chosen)
+
+
+def draw_reliability(run: Run, held_out: pd.DataFrame, effect: float, chosen: tuple[float, float] | None) -> go.Figure:
+    """How often predictions are right by how sure they are, and the range of confidence that is chosen."""
+    bins = reliability.reliability_bins(held_out["confidence"], is_right(held_out), effect=effect)
+    return confidence_charts.reliability(bins, chosen, calibrated_bins(run))
 
 
 def calibrated_bins(run: Run) -> pd.DataFrame | None:
@@ -160,7 +168,7 @@ def show_calibration(run: Run) -> None:
         )
 
 
-def show_threshold(held_out: pd.DataFrame, effect: float) -> None:
+def show_threshold(view: Chosen, held_out: pd.DataFrame, effect: float) -> None:
     """What leaving out the photos that the network is unsure of would gain."""
     st.subheader("Answer only when sure", anchor=False)
     left, right = st.columns([3, 2], gap="large")
@@ -183,35 +191,45 @@ def show_threshold(held_out: pd.DataFrame, effect: float) -> None:
                 query_params=address.link_to(Selection(split="val", confidence=(0.0, shown / 100))),
             )  # fmt: skip
     with left:
-        curve = reliability.coverage_curve(held_out["confidence"], outcomes, effect)
-        figure = confidence_charts.coverage(curve, shown / 100)
+        curve = view.once(
+            "coverage curve", lambda: reliability.coverage_curve(held_out["confidence"], outcomes, effect)
+        )
+        figure = view.drawn("coverage", lambda: confidence_charts.coverage(curve, shown / 100), shown)
         show_plain_chart(figure, "coverage", alt="Accuracy against the share of photos answered")
 
 
-def show_ranking(run: Run) -> None:
+def show_ranking(view: Chosen) -> None:
     """ROC and precision against recall, one class against the rest."""
     st.subheader("One class against the rest", anchor=False)
-    curves = data.ranking(run)
+    curves = data.ranking(view.run)
     left, right = st.columns(2, gap="large")
     with left:
-        figure = confidence_charts.ranking(
-            curves.roc, [area for area, _ in curves.roc_auc], "false_positive_rate", "true_positive_rate",
-            np.array([[0, 0], [1, 1]]),
-        )  # fmt: skip
-        show_plain_chart(figure, "roc", alt="ROC curve of each class against the rest")
+        show_plain_chart(
+            view.drawn("roc", lambda: draw_roc(curves)), "roc", alt="ROC curve of each class against the rest"
+        )
         st.caption("ROC: the further to the upper left, the better. In brackets the area; 0.5 is chance, 1 perfect.")
     with right:
-        figure = confidence_charts.ranking(
-            curves.precision_recall, [area for area, _ in curves.average_precision], "recall", "precision", None
-        )  # fmt: skip
+        figure = view.drawn("precision-recall", lambda: draw_precision_recall(curves))
         show_plain_chart(figure, "precision-recall", alt="Precision against recall of each class")
         st.caption(
             "Precision and recall: the further to the upper right, the better. In brackets the average precision."
         )
     st.dataframe(
-        ranking_table(curves, run.class_names), hide_index=True, width="content",
+        ranking_table(curves, view.run.class_names), hide_index=True, width="content",
         alt="Areas under the curves of each class with intervals",
     )  # fmt: skip
+
+
+def draw_roc(curves: Ranking) -> go.Figure:
+    """The rate of hits against that of false alarms; the diagonal is chance."""
+    areas, chance = [area for area, _ in curves.roc_auc], np.array([[0, 0], [1, 1]])
+    return confidence_charts.ranking(curves.roc, areas, "false_positive_rate", "true_positive_rate", chance)
+
+
+def draw_precision_recall(curves: Ranking) -> go.Figure:
+    """Precision against recall."""
+    areas = [area for area, _ in curves.average_precision]
+    return confidence_charts.ranking(curves.precision_recall, areas, "recall", "precision", None)
 
 
 def ranking_table(curves: Ranking, class_names: Sequence[str]) -> pd.DataFrame:
@@ -242,11 +260,11 @@ def main() -> None:
     with left:
         show_matrix(view, matrix)
     with right:
-        show_classes(run, held_out, matrix)
+        show_classes(view, held_out, matrix)
     show_confidence(view, held_out, pd.Series(view.mask[is_held_out], index=held_out.index), effect)
     show_calibration(run)
-    show_threshold(held_out, effect)
-    show_ranking(run)
+    show_threshold(view, held_out, effect)
+    show_ranking(view)
     show_photos(view)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from core import runs
@@ -55,8 +56,13 @@ def show_charts(view: Chosen, held_out: pd.DataFrame, slices: pd.DataFrame) -> N
                 if part.empty:
                     st.caption(why_no_slices(held_out[column]))
                     continue
-                figure = slice_accuracy(part, overall, lowest, getattr(view.selection, column))
+                figure = _drawn(view, column, part, overall, lowest)
                 show_chart(figure, column, alt=f"Accuracy by {TITLES[column].lower()} with intervals")
+
+
+def _drawn(view: Chosen, column: str, slices: pd.DataFrame, overall: float, lowest: float) -> go.Figure:
+    chosen = getattr(view.selection, column)
+    return view.drawn("slices", lambda: slice_accuracy(slices, overall, lowest, chosen), column, chosen)
 
 
 def why_no_slices(values: "pd.Series[float]") -> str:
@@ -149,7 +155,7 @@ def main() -> None:
             "only exact copies are known. Size and aspect ratio are here all the same. Train again to see the others.",
             icon=":material/info:",
         )
-    slices = with_names(data.slices(run))
+    slices = view.once("named slices", lambda: with_names(data.slices(run)))
     show_charts(view, held_out, slices)
     show_weakest(slices)
     show_photos(view)
