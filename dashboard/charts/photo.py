@@ -12,21 +12,24 @@ def probabilities(values: Sequence[float], class_names: Sequence[str], true_labe
     """A photo's probabilities as bars, the true class marked if it is known."""
     names = [plain(name) + " (true)" * (label == true_label) for label, name in enumerate(class_names)]
     best = int(np.argmax(values))
-    figure = go.Figure(
-        go.Bar(
-            x=list(values),
-            y=names,
-            orientation="h",
-            text=[f"{value:.1%}" for value in values],
-            textposition="outside",
-            textangle=0,
-            cliponaxis=False,
-            marker_color=[colour(0) if label == best else "#9aa5b1" for label in range(len(values))],
-            hovertemplate="%{y}: %{x:.2%}<extra></extra>",
-        )
-    )
-    # Room on the right for the figure of a full bar.
-    figure.update_xaxes(range=[0, 1.18], tickvals=[0, 0.5, 1], tickformat=".0%", fixedrange=True)
-    figure.update_yaxes(autorange="reversed", fixedrange=True, type="category")
-    figure.update_layout(height=70 + 40 * len(values), margin={"t": 10, "b": 10})
-    return figure
+    bars = {
+        "type": "bar",
+        "x": list(values),
+        "y": names,
+        "orientation": "h",
+        "text": [f"{value:.1%}" for value in values],
+        "textposition": "outside",
+        "textangle": 0,
+        "cliponaxis": False,
+        "marker": {"color": [colour(0) if label == best else "#9aa5b1" for label in range(len(values))]},
+        "hovertemplate": "%{y}: %{x:.2%}<extra></extra>",
+    }
+    layout = {
+        # Room on the right for the figure of a full bar.
+        "xaxis": {"range": [0, 1.18], "tickvals": [0, 0.5, 1], "tickformat": ".0%", "fixedrange": True},
+        "yaxis": {"autorange": "reversed", "fixedrange": True, "type": "category"},
+        "height": 70 + 40 * len(values),
+        "margin": {"t": 10, "b": 10},
+    }
+    # All at once: bit by bit takes plotly seven times as long, and each photo that is opened has one.
+    return go.Figure({"data": [bars], "layout": layout})
