@@ -204,5 +204,6 @@ def _show_neighbours(run: Run, photo: Photo, key: str) -> None:
     if not near.images:
         st.caption("There are none.")
         return
-    rows = data.photos(run).set_index("image", drop=False).loc[list(near.images)]
+    photos = data.photos(run)
+    rows = photos[photos["image"].isin(near.images)].set_index("image", drop=False).loc[list(near.images)]
     show_row(run, rows, [f"{distance:.3f} away" for distance in near.distances], f"{key}-neighbours")
