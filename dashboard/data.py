@@ -96,6 +96,11 @@ def history(run: Run) -> pd.DataFrame:
     return _history(_stamp(run.path / runs.HISTORY_FILE))
 
 
+def history_basis(run: Run) -> Hashable:
+    """What `history` rests on by now, for `once`."""
+    return _stamp(run.path / runs.HISTORY_FILE)
+
+
 def predictions(run: Run) -> pd.DataFrame:
     """A run's predictions of labelled photos; see `core.runs.read_predictions`. Shared: not to be changed."""
     return _predictions(_stamp(run.path / runs.PREDICTIONS_FILE), len(run.class_names))

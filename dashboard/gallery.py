@@ -21,6 +21,11 @@ DEFAULT_ROWS = "60"
 TILES = ("small", "medium", "large")
 DEFAULT_TILES = "medium"
 _HERE = Path(__file__).parent
+# What a tile says; the table of photos holds three times as much.
+_TOLD = [
+    "image", "name", "split", "true_label", "predicted_label", "confidence", "loss", "detail", "sha256", "review",
+    "review_class", "note", "predicted_other", "confidence_other", "category",
+]  # fmt: skip
 
 _grid = st.components.v2.component(
     "maskboard_gallery",
@@ -122,7 +127,8 @@ def _turn(key: str, n_pages: int) -> None:
 
 def _items(run: Run, photos: pd.DataFrame, captions: Sequence[str] | None) -> list[dict[str, str]]:
     sources = data.thumbnail_uris(run, photos["image"].tolist())
-    rows, decisions = data.decided(run, photos).to_dict("records"), data.reviews(run).decisions
+    decided, decisions = data.decided(run, photos), data.reviews(run).decisions
+    rows = decided[decided.columns.intersection(_TOLD)].to_dict("records")
     items = [
         _item(run, row, source) | _review_item(row, decisions.get(row["sha256"]))
         for row, source in zip(rows, sources, strict=True)

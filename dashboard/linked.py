@@ -66,7 +66,7 @@ class Chosen:
 
     def drawn(self, what: str, draw: Callable[[], go.Figure], *rests_on: Hashable) -> go.Figure:
         """A chart of these photos, for `show_chart` or `show_plain_chart`; see `once`."""
-        return self.once(what, lambda: _scrolling(draw()), *rests_on)
+        return self.once(what, lambda: scrolling(draw()), *rests_on)
 
     @cached_property
     def choice(self) -> bytes:
@@ -126,7 +126,7 @@ def show_chart(figure: go.Figure, key: str, *, alt: str) -> None:
         alt: What it shows, for a screen reader.
     """
     st.plotly_chart(
-        _scrolling(figure), key=key, on_select=lambda: _take_click(key), selection_mode="points", config=CHART_CONFIG,
+        scrolling(figure), key=key, on_select=lambda: _take_click(key), selection_mode="points", config=CHART_CONFIG,
         alt=alt,
     )  # fmt: skip
 
@@ -141,10 +141,10 @@ def show_map(figure: go.Figure, key: str, map_name: str, *, alt: str) -> None:
 
 def show_plain_chart(figure: go.Figure, key: str, *, alt: str) -> None:
     """Show a chart that chooses nothing."""
-    st.plotly_chart(_scrolling(figure), key=key, config=CHART_CONFIG, alt=alt)
+    st.plotly_chart(scrolling(figure), key=key, config=CHART_CONFIG, alt=alt)
 
 
-def _scrolling(figure: go.Figure) -> go.Figure:
+def scrolling(figure: go.Figure) -> go.Figure:
     """Leave swipes over a chart to the page: a thumb on a phone must be able to get past it."""
     # One that others see too is left as it is.
     return figure if figure.layout.dragmode is False else figure.update_layout(dragmode=False)

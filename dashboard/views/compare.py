@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from core import runs
@@ -26,7 +27,7 @@ from dashboard import address, data
 from dashboard.charts import comparison as charts
 from dashboard.charts import training
 from dashboard.filters import show_photos
-from dashboard.linked import Chosen, choose_photos, show_chart, show_plain_chart, toggle
+from dashboard.linked import Chosen, choose_photos, scrolling, show_chart, show_plain_chart, toggle
 from dashboard.other_run import choose_other, say_why_not
 from dashboard.page import escaped, open_page, plural
 from dashboard.scores import FIGURES, change_interval_text, change_text, change_unit, verdict
@@ -177,24 +178,27 @@ def show_config(run: Run, other: Run) -> None:
 def show_curves(run: Run, other: Run) -> None:
     """Loss and accuracy of both runs over their epochs."""
     st.subheader("Curves", anchor=False)
-    histories = {}
+    histories, bases = {}, []
     for each in (run, other):
         try:
-            history = data.history(each)
+            history, basis = data.history(each), data.history_basis(each)
         except RunError as error:
             st.caption(escaped(f"{each.name} has no curves. {error}"))
             continue
         if len(history):
             histories[each.name] = history
+            bases.append(basis)
     if not histories:
         return
+
+    def draw(metric: training.Metric) -> go.Figure:
+        return data.once("curves", (metric, *bases), lambda: scrolling(training.curves(histories, metric)))
+
     left, right = st.columns(2, gap="large")
     with left:
-        show_plain_chart(training.curves(histories, "loss"), "curves-loss", alt="Loss of both runs over epochs")
+        show_plain_chart(draw("loss"), "curves-loss", alt="Loss of both runs over epochs")
     with right:
-        show_plain_chart(
-            training.curves(histories, "accuracy"), "curves-accuracy", alt="Accuracy of both runs over epochs"
-        )  # fmt: skip
+        show_plain_chart(draw("accuracy"), "curves-accuracy", alt="Accuracy of both runs over epochs")
     st.caption("Training dotted, validation solid. The star marks the epoch whose weights were kept.")
 
 
