@@ -213,7 +213,7 @@ def _as_it_is_now(folder: Path) -> Run | None:
 def show_how_to_resume(run: Run) -> None:
     """The command that brings a training to its end that has stopped before."""
     if run.state not in (runs.RUNNING, runs.FINISHED):
-        st.caption("To bring it to its end, with what it has computed already, in Maskboard's folder:")
+        st.caption("To bring it to its end, in Maskboard's folder; its features are kept, its epochs begin anew:")
         st.code(f"python train.py --resume {shlex.quote(run.name)}{runs_dir_option()}", language="bash")
 
 
