@@ -15,7 +15,7 @@ then learns from all photos, for as many epochs and at the learning rates of the
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -30,9 +30,11 @@ from core import runs
 from core.cache import Features, cache_size, default_cache_dir, require_cache, shrink, size_text
 from core.config import TrainConfig
 from core.dataset import (
+    PROBLEM_KINDS,
     TRAINING_DIR,
     Dataset,
     Listing,
+    Problem,
     check_photos,
     count_by_kind,
     fingerprint,
@@ -331,15 +333,22 @@ def _record_dataset(job: _Job, dataset: Dataset) -> None:
     job.run.update(dataset_fingerprint=fingerprint(dataset.samples))
     _record_changes(job)
     if dataset.problems:
-        kinds = ", ".join(f"{n} {kind}" for kind, n in count_by_kind(dataset.problems).items())
-        n_files = len({problem.image for problem in dataset.problems})
-        job.report.warn(f"{n_files} files were left out or are odd ({kinds}):")
+        job.report.warn(f"{_problems_text(dataset.problems)}:")
         for problem in dataset.problems[:_MOST_LINES]:
             job.report.warn(f"  {problem.image}: {problem.kind}: {problem.detail}")
         if len(dataset.problems) > _MOST_LINES:
             rest = len(dataset.problems) - _MOST_LINES
             job.report.warn(f"  ... and {rest} more in {job.run.path / runs.PROBLEMS_FILE}")
     require_trainable(dataset)
+
+
+def _problems_text(problems: Sequence[Problem]) -> str:
+    """How many files were left out, how many are odd, and of which kinds; a file may be of several."""
+    left_out = {problem.image for problem in problems if PROBLEM_KINDS[problem.kind][1]}
+    odd = {problem.image for problem in problems} - left_out
+    kinds = ", ".join(f"{n} {kind}" for kind, n in count_by_kind(problems).items())
+    several = "; some are several" if len(problems) > len(left_out) + len(odd) else ""
+    return f"{len(left_out)} files were left out, {len(odd)} are odd but used ({kinds}{several})"
 
 
 def _record_changes(job: _Job) -> None:

@@ -55,7 +55,8 @@ def end_text(run: Run) -> str:
         return f"This training was interrupted before its end{where}."
     if run.state == runs.DIED:
         return f"This training ended without a word{where}: its process is gone."
-    return f"This training failed{where}: {run.info.get('error', 'no reason was recorded')}"
+    reason = str(run.info.get("error", "no reason was recorded"))
+    return f"This training failed{where}: {reason.removesuffix('.')}."
 
 
 def duration_text(seconds: float) -> str:

@@ -74,7 +74,7 @@ def test_between_two_stages_it_says_so() -> None:
         ),
         ({"state": "interrupted"}, "This training was interrupted before its end while fine-tuning, 3 of"),
         ({"state": "interrupted", "progress": None}, "This training was interrupted before its end."),
-        ({"state": "failed", "progress": None}, "This training failed: no reason was recorded"),
+        ({"state": "failed", "progress": None}, "This training failed: no reason was recorded."),
     ],
 )
 def test_an_end_says_what_and_where(info: dict[str, Any], expected: str) -> None:

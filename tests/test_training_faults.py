@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from core import training
-from core.dataset import list_photos
+from core.dataset import Problem, list_photos
 from core.errors import UserError
 from core.report import Report
 from core.runs import list_runs, read_history, read_run
@@ -95,9 +95,17 @@ def test_warnings_name_the_first_problems_and_count_the_rest(
     with pytest.raises(UserError, match="far enough"):
         train_quietly(tiny_config(data, runs_dir, "odd"))
     warnings = capsys.readouterr().err.splitlines()[1:]  # The first is about the random weights.
-    assert warnings[0] == "Warning: 12 files were left out or are odd (12 missing):"
+    assert warnings[0] == "Warning: 12 files were left out, 0 are odd but used (12 missing):"
     assert warnings[1:11] == [f"Warning:   training/absent{n}.jpg: missing: no such file" for n in range(10)]
     assert warnings[11:] == [f"Warning:   ... and 2 more in {runs_dir / 'odd' / 'problems.csv'}"]
+
+
+def test_a_file_that_is_odd_in_several_ways_is_counted_once() -> None:
+    kinds = {"a.jpg": ("duplicate", "in_training"), "b.jpg": ("duplicate",), "c.jpg": ("empty",)}
+    problems = [Problem(image, kind, "") for image, found in kinds.items() for kind in found]
+    text = training._problems_text(problems)
+    assert text.startswith("1 files were left out, 2 are odd but used (2 duplicate,")
+    assert text.endswith("; some are several)")
 
 
 def test_a_loss_that_is_no_number_any_more_says_what_to_do(data: Path, runs_dir: Path) -> None:
