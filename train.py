@@ -59,9 +59,12 @@ def _train(options: dict[str, Any]) -> int:
     from core.demo import ensure_demo_dataset
     from core.report import Report
     from core.reviews import read_reviews
+    from core.runs import require_free_name
     from core.weights import find_weights
 
     config, unfinished = _unfinished(options) if "resume" in options else (config_from_options(options), None)
+    if unfinished is None:
+        require_free_name(config)
     report = Report(config.quiet, config.verbose)
     if config.verbose:
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"

@@ -312,6 +312,16 @@ def made_of(info: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in parts.items() if value is not None}
 
 
+def require_free_name(config: TrainConfig) -> None:
+    """Raise an error where a run of that name is there already, before anything takes long.
+
+    Raises:
+        UserError: Then.
+    """
+    if config.name is not None and os.path.lexists(config.runs_dir / config.name):
+        raise _taken(config.runs_dir / config.name)
+
+
 def _make_folder(runs_dir: Path, name: str | None) -> Path:
     if name is not None:
         return _make_named_folder(runs_dir / name)
@@ -326,9 +336,11 @@ def _make_named_folder(path: Path) -> Path:
     try:
         return _make_new(path)
     except FileExistsError:
-        raise UserError(
-            f"Expected a new run name; {path} exists already. Choose another --name or remove it."
-        ) from None
+        raise _taken(path) from None
+
+
+def _taken(path: Path) -> UserError:
+    return UserError(f"Expected a new run name; {path} exists already. Choose another --name or remove it.")
 
 
 def _make_new(path: Path) -> Path:

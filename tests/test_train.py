@@ -140,6 +140,15 @@ def test_a_failing_training_says_why_on_one_line(data: Path, monkeypatch: pytest
     assert capsys.readouterr().err == "train.py: Expected photos; found none.\n"
 
 
+def test_a_name_that_is_taken_is_told_before_weights_are_looked_for(
+    data: Path, runs_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    (runs_dir / "taken").mkdir(parents=True)
+    monkeypatch.setattr("core.weights.find_weights", lambda name: pytest.fail("looked for"))
+    assert train.main(["--data", str(data), "--name", "taken"]) == 2
+    assert "Expected a new run name" in capsys.readouterr().err
+
+
 def test_weights_that_are_not_there_are_told_without_waiting_for_tensorflow(data: Path) -> None:
     program = (
         "import sys, train\n"
