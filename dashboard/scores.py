@@ -90,8 +90,8 @@ def verdict(figure: PairedFigure, comparison: Comparison) -> str:
     low, high = figure.interval
     if low <= 0 <= high:
         return "No proof of a difference: the interval holds 0."
-    if figure.name == "accuracy" and mcnemar(comparison) >= SIGNIFICANCE:
-        return "No proof of a difference: too few photos went from wrong to right or back."
+    if figure.name == "accuracy" and (p_value := mcnemar(comparison)) >= SIGNIFICANCE:
+        return f"No proof of a difference: by the exact test it may be chance (p = {p_value:.3f}), close as it is."
     is_better = (low > 0) == FIGURES[figure.name].more_is_better
     return f"A real difference: this run is {'better' if is_better else 'worse'}."
 
