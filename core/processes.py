@@ -59,7 +59,7 @@ def is_alive(process: Mapping[str, Any]) -> bool:
 
 def _is_same(told: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Whether two identities of one process id are of one process."""
-    has_boot_ids = told.get("boot_id") and now["boot_id"]
+    has_boot_ids = bool(told.get("boot_id") and now["boot_id"])
     if has_boot_ids and told["boot_id"] != now["boot_id"]:
         return False
     key = "started_after_boot" if has_boot_ids else "process_started"

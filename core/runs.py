@@ -313,10 +313,10 @@ def made_of(info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def require_free_name(config: TrainConfig) -> None:
-    """Raise an error where a run of that name is there already, before anything takes long.
+    """Refuse a name that is taken before anything takes long.
 
     Raises:
-        UserError: Then.
+        UserError: If a run of that name is there already.
     """
     if config.name is not None and os.path.lexists(config.runs_dir / config.name):
         raise _taken(config.runs_dir / config.name)

@@ -166,7 +166,7 @@ def photos(run: Run, labels: str = REVIEWED) -> pd.DataFrame:
     Returns:
         See `dashboard.photos.photo_table` and `with_decisions`.
     """
-    return _reviewed_photos(_tables(run), labels, _log_stamp(run), run.class_names)
+    return photos_of(basis(run, labels))
 
 
 class Basis(NamedTuple):
@@ -185,12 +185,17 @@ def basis(run: Run, labels: str = REVIEWED) -> Basis:
     return Basis(_tables(run), labels, _log_stamp(run), metrics, run.class_names)
 
 
+def photos_of(basis: Basis) -> pd.DataFrame:
+    """The photos that rest on this; see `photos`."""
+    return _reviewed_photos(basis.tables, basis.labels, basis.log, basis.class_names)
+
+
 def once(what: str, rests_on: Hashable, compute: Callable[[], _T]) -> _T:
     """What is the same for all who look at the same; computed for the first of them. Shared: not to be changed.
 
     Args:
         what: A name for it.
-        rests_on: All that it depends on.
+        rests_on: All that it depends on; of files, as they were before they were read.
         compute: Computes it.
     """
     found: _T = _once(what, rests_on, compute)

@@ -19,7 +19,6 @@ export default function (component) {
   // the keyboard goes back to, decisions under way, and those made since the keyboard was last moved by hand.
   const memory = (grid.memory ??= { entry: NOWHERE, opened: null, wanted: null, pending: [], made: [], tiles: new Map() });
   const review = data.review;
-  const wasPending = memory.pending.length;
   memory.pending = memory.pending.filter((each) => review && !review.known.includes(each.id));
 
   // --- tiles ---
@@ -91,6 +90,7 @@ export default function (component) {
     const what = memory.pending.length === 1 ? "1 decision" : `${memory.pending.length} decisions`;
     if (tries > MOST_TRIES) return say(`Not saved: ${what}. Reload the page and decide again.`);
     say(`Not saved yet: ${what}. Trying again ...`);
+    memory.isLate = true;
     // Until the whole page is run once more, as it is when one goes back in the browser, its parts may answer nothing.
     if (tries % 2) dispatchEvent(new PopStateEvent("popstate"));
     else setStateValue("pending", memory.pending);
@@ -100,7 +100,10 @@ export default function (component) {
     clearTimeout(memory.watch);
     memory.watch = setTimeout(() => sendAgain(tries), PATIENCE);
   };
-  if (wasPending && !memory.pending.length && said.textContent.startsWith("Not saved")) say("Saved.");
+  if (memory.isLate && !memory.pending.length) {
+    memory.isLate = false;
+    say("Saved.");
+  }
   const send = (name, decision) => {
     const id = freshId();
     memory.pending = [...memory.pending, { id, name, ...decision }];

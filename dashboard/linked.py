@@ -92,7 +92,8 @@ def choose_photos(run: Run, default: Selection = EVERYTHING, labels: str | None 
     if selection == EVERYTHING:
         selection = default
     labels = labels or selection.labels or REVIEWED
-    photos = data.photos(run, labels)
+    basis = data.basis(run, labels)
+    photos = data.photos_of(basis)
     if fault := data.reviews(run).fault:
         faults.append(f"What was decided about photos is not shown. {fault}")
     positions = other = None
@@ -113,7 +114,6 @@ def choose_photos(run: Run, default: Selection = EVERYTHING, labels: str | None 
             faults.append(f"{selection.with_run} cannot be compared with. {error}")
     changes = None if other is None else other["change"]
     mask = matches(selection, photos, run.class_names, positions, changes)
-    basis = data.basis(run, labels)
     return Chosen(run, photos, selection, mask, basis, tuple(faults), default, other, positions)
 
 

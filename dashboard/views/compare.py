@@ -181,7 +181,7 @@ def show_curves(run: Run, other: Run) -> None:
     histories, bases = {}, []
     for each in (run, other):
         try:
-            history, basis = data.history(each), data.history_basis(each)
+            basis, history = data.history_basis(each), data.history(each)
         except RunError as error:
             st.caption(escaped(f"{each.name} has no curves. {error}"))
             continue

@@ -68,8 +68,10 @@ def per_class_table(classes: list[dict[str, Any]]) -> pd.DataFrame:
 def show_classes(view: Chosen, held_out: pd.DataFrame, matrix: Any) -> None:
     """Scores of each class, and which classes are taken for which."""
     st.subheader("Per class", anchor=False)
-    names, groups = view.run.class_names, held_out["group"].tolist()
-    table = view.once("per class", lambda: per_class_table(evaluation.per_class(held_out, names, groups)))
+    names = view.run.class_names
+    table = view.once(
+        "per class", lambda: per_class_table(evaluation.per_class(held_out, names, held_out["group"].tolist()))
+    )
     st.dataframe(table, hide_index=True, alt="Scores of each class with intervals")
     st.subheader("Most confused", anchor=False)
     confused = evaluation.most_confused(matrix, names)
