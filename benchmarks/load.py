@@ -245,15 +245,21 @@ class Use:
 def use_now(server: psutil.Process) -> Use:
     """What the server and its visitors, who are this process and its other children, hold and have used."""
     here = psutil.Process()
+    own = here.cpu_times()
     browsers = [process for process in here.children(recursive=True) if process != server]
-    seconds = {"server": _seconds(server), "browsers": sum(map(_seconds, browsers)), "other visitors": _seconds(here)}
+    seconds = {
+        "server": _seconds(server),
+        # Those that have left are told by who started them.
+        "browsers": sum(map(_seconds, browsers)) + own.children_user + own.children_system,
+        "other visitors": own.user + own.system,
+    }
     return Use(time.monotonic(), server.memory_info().rss, seconds)
 
 
 def _seconds(process: psutil.Process) -> float:
+    """Processor time of a process and of those that it started and that have ended."""
     with contextlib.suppress(psutil.NoSuchProcess):
-        times = process.cpu_times()
-        return float(times.user + times.system)
+        return float(sum(process.cpu_times()[:4]))
     return 0.0
 
 
