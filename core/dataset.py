@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -161,13 +162,27 @@ def photo_path(root: Path, image: str) -> Path:
     Raises:
         PhotoError: If `image` does not name a photo in `root`, or only by a link to elsewhere.
     """
+    (path,) = photo_paths(root, [image])
+    if isinstance(path, PhotoError):
+        raise path
+    return path
+
+
+def photo_paths(root: Path, images: Iterable[str]) -> list[Path | PhotoError]:
+    """Where photos of a dataset are, or why it is none; see `photo_path`. Each of their folders is looked at once."""
+    is_outside = lru_cache(lambda folder: leads_out(folder, root))
+    return [_photo_path(root, image, is_outside) for image in images]
+
+
+def _photo_path(root: Path, image: str, is_outside: Callable[[Path], bool]) -> Path | PhotoError:
     relative = Path(image)
     is_within = not relative.is_absolute() and ".." not in relative.parts and "\0" not in image
     if not is_within or relative.suffix.lower() not in PHOTO_SUFFIXES:
-        raise PhotoError("unreadable", "not a photo of the dataset")
-    if leads_out(root / relative, root):
-        raise PhotoError("unreadable", "a link that leads out of the dataset")
-    return root / relative
+        return PhotoError("unreadable", "not a photo of the dataset")
+    path = root / relative
+    if is_outside(path.parent) or (path.is_symlink() and leads_out(path, root)):
+        return PhotoError("unreadable", "a link that leads out of the dataset")
+    return path
 
 
 def leads_out(path: Path, root: Path) -> bool:

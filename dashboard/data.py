@@ -50,7 +50,7 @@ from core.runs import BrokenRun, Run, RunError
 from core.slices import find_slices
 from core.thumbnails import thumbnails
 from dashboard.history import Summary, summary
-from dashboard.photos import is_right, photo_table, with_decisions, with_original_labels
+from dashboard.photos import Row, is_right, photo_table, rows_with_decisions, with_decisions, with_original_labels
 from dashboard.selection import ORIGINAL, REVIEWED, TEST_DIFFERS, unit_square
 
 Stamp = tuple[str, int, int]
@@ -244,15 +244,15 @@ def reviews(run: Run) -> Reviews:
     return _reviews(_log_stamp(run))
 
 
-def decided(run: Run, photos: pd.DataFrame) -> pd.DataFrame:
-    """Some of a run's photos with what people have decided about them by now.
+def decided(run: Run, photos: pd.DataFrame) -> list[Row]:
+    """Some of a run's photos, row by row, with what people have decided about them by now.
 
     Args:
         run: Whose photos they are.
-        photos: Rows of `photos`, perhaps of some time ago.
+        photos: Rows of `photos`, perhaps of some time ago; of the columns at least `image` and `sha256`.
     """
     now = reviews(run)
-    return with_decisions(photos, now.decisions, now.contents, run.class_names)
+    return rows_with_decisions(photos, now.decisions, now.contents, run.class_names)
 
 
 def add_reviews(run: Run, reviews: Sequence[Review]) -> None:
@@ -296,16 +296,10 @@ def photo_path(run: Run, image: str) -> Path:
 
 def thumbnail_uris(run: Run, images: Sequence[str]) -> list[str | PhotoError]:
     """Small copies of photos as `data:` addresses, or why there is none."""
-    found: dict[str, bytes | PhotoError] = {}
-    paths = {}
-    for image in images:
-        try:
-            paths[image] = photo_path(run, image)
-        except PhotoError as error:
-            found[image] = error
-    found |= dict(zip(paths, thumbnails(list(paths.values()), default_cache_dir()), strict=True))
-    contents = [found[image] for image in images]
-    return [content if isinstance(content, PhotoError) else uri(content) for content in contents]
+    paths = core_dataset.photo_paths(run.dataset_dir, images)
+    contents = iter(thumbnails([path for path in paths if isinstance(path, Path)], default_cache_dir()))
+    found = [path if isinstance(path, PhotoError) else next(contents) for path in paths]
+    return [content if isinstance(content, PhotoError) else uri(content) for content in found]
 
 
 def uri(content: bytes, kind: str = "webp") -> str:

@@ -37,7 +37,7 @@ def show_photos(view: Chosen, title: str = "Photos", default_order: Order = "hig
     st.subheader(title, anchor=False)
     show_bar(view)
     by = address.choice("sort", ORDERS, default_order)
-    photos = view.in_order(by)
+    places = view.in_order(by)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.popover("Filter", icon=":material/tune:"):
             _show_filters(view)
@@ -47,11 +47,11 @@ def show_photos(view: Chosen, title: str = "Photos", default_order: Order = "hig
         )  # fmt: skip
         st.segmented_control("A page", ROWS, required=True, **address.bound_choice("rows", ROWS, DEFAULT_ROWS))
         st.download_button(
-            "CSV", lambda: _csv(photos, view.other), "maskboard-photos.csv", "text/csv", icon=":material/download:",
-            help="The photos that are chosen, in this order", on_click="ignore",
+            "CSV", lambda: _csv(view.photos.iloc[places], view.other), "maskboard-photos.csv", "text/csv",
+            icon=":material/download:", help="The photos that are chosen, in this order", on_click="ignore",
         )  # fmt: skip
-    show_gallery(view.run, photos, other=view.other)
-    show_opened(view, photos)
+    show_gallery(view.run, view.photos, places, other=view.other)
+    show_opened(view, view.photos["image"].iloc[places])
 
 
 def _csv(photos: pd.DataFrame, other: pd.DataFrame | None) -> str:

@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
+import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from core.images import PhotoError
 from core.reviews import MAX_NOTE, Decision
 from core.runs import Run
 from dashboard import address, data
 from dashboard.page import escaped, faults_shown
-from dashboard.photos import NO_LABEL, class_name
+from dashboard.photos import NO_LABEL, Row, class_name
 from dashboard.review import SIGNS, badge, take, told, why_not
 
 ROWS = ("24", "60", "120")
@@ -21,11 +23,13 @@ DEFAULT_ROWS = "60"
 TILES = ("small", "medium", "large")
 DEFAULT_TILES = "medium"
 _HERE = Path(__file__).parent
-# What a tile says; the table of photos holds three times as much.
+# What a tile says besides what was decided; the table of photos holds three times as much.
 _TOLD = [
-    "image", "name", "split", "true_label", "predicted_label", "confidence", "loss", "detail", "sha256", "review",
-    "review_class", "note", "predicted_other", "confidence_other", "category",
+    "image", "name", "split", "true_label", "predicted_label", "confidence", "loss", "detail", "sha256",
+    "predicted_other", "confidence_other", "category",
 ]  # fmt: skip
+# What `gallery.js` draws a photo from.
+Tile = dict[str, str]
 
 _grid = st.components.v2.component(
     "maskboard_gallery",
@@ -44,6 +48,7 @@ _grid = st.components.v2.component(
 def show_gallery(
     run: Run,
     photos: pd.DataFrame,
+    places: NDArray[np.intp],
     key: str = "gallery",
     captions: Sequence[str] | None = None,
     other: pd.DataFrame | None = None,
@@ -55,25 +60,26 @@ def show_gallery(
 
     Args:
         run: Whose photos they are.
-        photos: Rows of `dashboard.photos.photo_table` in the order to be shown.
+        photos: Rows of `dashboard.photos.photo_table`.
+        places: Which of them are shown, in this order.
         key: Unique on the page.
-        captions: What to write under each photo instead of its confidence and loss.
+        captions: What to write under each photo that is shown instead of its confidence and loss.
         other: What another run says of some of them, which is written under these; see `dashboard.data.changes`.
     """
-    if photos.empty:
+    if not len(places):
         st.info("No photo meets all of these conditions. Take one away.", icon=":material/search_off:")
         return
     rows = int(address.choice("rows", ROWS, DEFAULT_ROWS))
-    n_pages = ceil(len(photos) / rows)
+    n_pages = ceil(len(places) / rows)
     page = min(address.page_asked(), n_pages)
     start = (page - 1) * rows
-    shown = photos.iloc[start : start + rows]
+    shown = photos.iloc[places[start : start + rows]]
     if other is not None:
         shown = shown.assign(**other.reindex(shown["image"]).set_index(shown.index))
     refused: dict[str, str] = st.session_state.get(f"{key}-refused", {})
     event = _grid(
         data={
-            "items": _items(run, shown, None if captions is None else captions[start : start + rows]),
+            "items": tiles_of(run, shown, None if captions is None else captions[start : start + rows]),
             "tiles": address.choice("tiles", TILES, DEFAULT_TILES),
             "page": page,
             "pages": n_pages,
@@ -89,22 +95,20 @@ def show_gallery(
     if n_pages > 1:
         with st.container(horizontal=True, horizontal_alignment="center"):
             st.pagination(n_pages, **address.bound(f"{key}-page", page, address.go_to_page))
-    if event.picked is not None and (photos["image"] == event.picked).any():
+    if event.picked is not None and (photos["image"].iloc[places] == event.picked).any():
         address.go(photo=event.picked)
         st.rerun()
 
 
-def show_row(run: Run, photos: pd.DataFrame, captions: Sequence[str], key: str) -> None:
+def show_row(tiles: Sequence[Tile], key: str) -> None:
     """Show a few photos, all at once; a click opens one large.
 
     Args:
-        run: Whose photos they are.
-        photos: Rows of `dashboard.photos.photo_table`.
-        captions: What to write under each photo instead of its confidence and loss.
+        tiles: From `tiles_of`.
         key: Unique on the page.
     """
     _grid(
-        data={"items": _items(run, photos, captions), "tiles": "small", "page": 1, "pages": 1},
+        data={"items": tiles, "tiles": "small", "page": 1, "pages": 1},
         key=key,
         on_picked_change=lambda: address.go(photo=st.session_state[key].picked),
         on_turned_change=_nothing,
@@ -125,52 +129,59 @@ def _turn(key: str, n_pages: int) -> None:
     address.go_to_page(min(max(min(address.page_asked(), n_pages) + turned, 1), n_pages))
 
 
-def _items(run: Run, photos: pd.DataFrame, captions: Sequence[str] | None) -> list[dict[str, str]]:
+def tiles_of(run: Run, photos: pd.DataFrame, captions: Sequence[str] | None = None) -> list[Tile]:
+    """What tiles show of photos.
+
+    Args:
+        run: Whose photos they are.
+        photos: Rows of `dashboard.photos.photo_table`.
+        captions: What to write under each photo instead of its confidence and loss.
+    """
     sources = data.thumbnail_uris(run, photos["image"].tolist())
-    decided, decisions = data.decided(run, photos), data.reviews(run).decisions
-    rows = decided[decided.columns.intersection(_TOLD)].to_dict("records")
-    items = [
-        _item(run, row, source) | _review_item(row, decisions.get(row["sha256"]))
+    rows = data.decided(run, photos[[name for name in _TOLD if name in photos]])
+    decisions = data.reviews(run).decisions
+    tiles = [
+        _tile(run, row, source) | _review_part(row, decisions.get(row["sha256"]))
         for row, source in zip(rows, sources, strict=True)
     ]
-    for item, caption in zip(items, captions or (), strict=False):
-        item["detail"] = caption
-    return items
+    for tile, caption in zip(tiles, captions or (), strict=False):
+        tile["detail"] = caption
+    return tiles
 
 
-def _item(run: Run, row: dict[Any, Any], source: str | PhotoError) -> dict[str, str]:
+def _tile(run: Run, row: Row, source: str | PhotoError) -> Tile:
     true, predicted = row["true_label"], row["predicted_label"]
     names = run.class_names
-    item = {"name": row["image"], "src": "", "fault": "", "mark": "", "title": row["name"], "detail": row["detail"]}
+    tile = {"name": row["image"], "src": "", "fault": "", "mark": "", "title": row["name"], "detail": row["detail"]}
     if isinstance(source, PhotoError):
-        item["fault"] = source.detail
+        tile["fault"] = source.detail
     else:
-        item["src"] = source
+        tile["src"] = source
     if true != NO_LABEL:
-        item["title"] = names[true]
+        tile["title"] = names[true]
     if predicted != NO_LABEL:
-        item["detail"] = f"{row['confidence']:.0%} sure" if row["confidence"] == row["confidence"] else "not read"
-        item["title"] = f"→ {names[predicted]}"
+        tile["detail"] = f"{row['confidence']:.0%} sure" if row["confidence"] == row["confidence"] else "not read"
+        tile["title"] = f"→ {names[predicted]}"
     if true != NO_LABEL and predicted != NO_LABEL:
-        item["mark"] = "right" if true == predicted else "wrong"
-        item["title"] = f"{names[true]} ✓" if true == predicted else f"{names[true]} → {names[predicted]}"
-        item["detail"] += f" · loss {row['loss']:.2f}"
-    if pd.notna(row.get("predicted_other")):
-        item["detail"] = _both_answers(row, names)
-    return item
+        tile["mark"] = "right" if true == predicted else "wrong"
+        tile["title"] = f"{names[true]} ✓" if true == predicted else f"{names[true]} → {names[predicted]}"
+        tile["detail"] += f" · loss {row['loss']:.2f}"
+    if "predicted_other" in row and pd.notna(row["predicted_other"]):
+        tile["detail"] = _both_answers(row, names)
+    return tile
 
 
-def _both_answers(row: dict[Any, Any], names: Sequence[str]) -> str:
+def _both_answers(row: Row, names: Sequence[str]) -> str:
     """What another run says of a photo and what this one does; where files were compared, what stands in the file."""
     other = _answer(class_name(int(row["predicted_other"]), names), row["confidence_other"])
     this = _answer(class_name(int(row["predicted_label"]), names), row["confidence"])
-    in_file = row.get("category", row["predicted_label"])
+    in_file = row["category"] if "category" in row else row["predicted_label"]
     if in_file != row["predicted_label"]:
         this = f"{class_name(int(in_file), names)} in the file, {this} predicted"
     return f"other run: {other}\nthis run: {this}"
 
 
-def _review_item(row: dict[Any, Any], decision: Decision | None) -> dict[str, str]:
+def _review_part(row: Row, decision: Decision | None) -> Tile:
     """What was decided about a photo: in words, as an action, the review that an undo means; why nothing can be."""
     return {
         "badge": badge(row),

@@ -1,5 +1,6 @@
 """Groups of near-identical photos with their pictures, those to look at first, and what they mean for the figures."""
 
+from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
@@ -9,7 +10,7 @@ import streamlit as st
 
 from core.runs import METRICS_FILE, Run
 from dashboard import address, data
-from dashboard.gallery import show_row
+from dashboard.gallery import Tile, show_row, tiles_of
 from dashboard.linked import Chosen, toggle
 from dashboard.page import plural
 from dashboard.photos import NO_LABEL
@@ -44,6 +45,18 @@ def group_table(photos: pd.DataFrame) -> pd.DataFrame:
     table["across"] = table["n_test"].between(1, table["n_photos"] - 1)
     table = table.drop(columns=["n_labels", "n_test"]).reset_index()
     return table.sort_values(["conflicts", "across", "first"], ascending=[False, False, True], ignore_index=True)
+
+
+def group_pictures(photos: pd.DataFrame, groups: Sequence[str]) -> pd.DataFrame:
+    """The first photos of some groups, test photos after the others.
+
+    Args:
+        photos: As `dashboard.photos.photo_table` gives them.
+        groups: The groups' names.
+    """
+    members = photos[photos["group"].isin(groups)]
+    members = members.iloc[np.argsort((members["split"] == "test").to_numpy(), kind="stable")]
+    return members.groupby("group").head(_MOST_PICTURES)
 
 
 def groups_text(table: pd.DataFrame) -> str:
@@ -123,16 +136,20 @@ def _metrics(run: Run) -> dict[str, Any]:
 
 
 def _show_page(view: Chosen, table: pd.DataFrame) -> None:
-    photos = view.photos[view.photos["group"].isin(table["group"])]
-    members = dict(list(photos.groupby("group")))
+    groups = tuple(table["group"])
+    pictures = view.once("pictures of groups", lambda: group_pictures(view.photos, groups), groups)
+    words = pictures["split"].map(SPLIT_WORDS) + " · " + pictures["name"]
+    tiles: dict[str, list[Tile]] = {}
+    for group, tile in zip(pictures["group"], tiles_of(view.run, pictures, words.tolist()), strict=True):
+        tiles.setdefault(group, []).append(tile)
     rows = table.to_dict("records")
     for start in range(0, len(rows), _COLUMNS):
         for column, row in zip(st.columns(_COLUMNS), rows[start : start + _COLUMNS], strict=False):
             with column, st.container(gap=None):
-                _show_group(view, row, members[row["group"]])
+                _show_group(view, row, tiles[row["group"]])
 
 
-def _show_group(view: Chosen, row: dict[Any, Any], members: pd.DataFrame) -> None:
+def _show_group(view: Chosen, row: dict[Any, Any], tiles: list[Tile]) -> None:
     name = row["group"]
     kinds = [KINDS[kind] for kind in (CONFLICTS, ACROSS) if row[kind]]
     st.button(
@@ -140,11 +157,7 @@ def _show_group(view: Chosen, row: dict[Any, Any], members: pd.DataFrame) -> Non
         icon=":material/check:" if view.selection.group == name else ":material/filter_alt:",
         help="Show these photos below", on_click=toggle, args=({"group": name},),
     )  # fmt: skip
-    pictures = members.sort_values("split", key=lambda split: split == "test", kind="stable").iloc[:_MOST_PICTURES]
-    captions = [
-        f"{SPLIT_WORDS[split]} · {image}" for split, image in zip(pictures["split"], pictures["name"], strict=True)
-    ]
-    show_row(view.run, pictures, captions, f"pictures-{name}")
+    show_row(tiles, f"pictures-{name}")
 
 
 def _choose_kind(kind: str) -> None:

@@ -55,11 +55,6 @@ class Chosen:
     other: pd.DataFrame | None = None
     positions: NDArray[np.float64] | None = None
 
-    @cached_property
-    def chosen(self) -> pd.DataFrame:
-        """The photos that are chosen, by name."""
-        return self.photos[self.mask]
-
     def once(self, what: str, compute: Callable[[], _T], *rests_on: Hashable) -> _T:
         """What rests on these photos and on what is given besides; see `dashboard.data.once`."""
         return data.once(what, (self.basis, *rests_on), compute)
@@ -73,9 +68,9 @@ class Chosen:
         """The mask, for what rests on it."""
         return self.mask.tobytes()
 
-    def in_order(self, by: Any) -> pd.DataFrame:
-        """The photos that are chosen, in an order of `dashboard.selection.ORDERS`."""
-        return order(self.chosen, by)
+    def in_order(self, by: Any) -> NDArray[np.intp]:
+        """Places of the photos that are chosen, in an order of `dashboard.selection.ORDERS`."""
+        return order(self.photos, self.mask, by)
 
 
 def choose_photos(run: Run, default: Selection = EVERYTHING, labels: str | None = None) -> Chosen:

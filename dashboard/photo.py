@@ -21,12 +21,12 @@ from dashboard.review_controls import forget_steps, show_controls
 from dashboard.selection import SPLIT_WORDS
 
 
-def show_opened(view: Chosen, photos: pd.DataFrame) -> None:
+def show_opened(view: Chosen, images: "pd.Series[str]") -> None:
     """Show the photo that the address names, over the page.
 
     Args:
         view: The run's photos.
-        photos: Those that are chosen, in the order in which previous and next go through them.
+        images: Names of those that are chosen, in the order in which previous and next go through them.
     """
     image = address.params().get("photo")
     if image is None:
@@ -35,7 +35,7 @@ def show_opened(view: Chosen, photos: pd.DataFrame) -> None:
         st.warning(f"This run has no photo {escaped(image)}.")
         return
     forget_steps()
-    _show_dialog(view, photos["image"].tolist())
+    _show_dialog(view, images.tolist())
 
 
 @st.dialog("Photo", width="large", on_dismiss=lambda: address.go(photo=None))

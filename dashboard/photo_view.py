@@ -13,7 +13,7 @@ from core.predict import Classifier
 from core.runs import MODEL_FILE, Run
 from dashboard import address, data
 from dashboard.charts import photo as charts
-from dashboard.gallery import show_row
+from dashboard.gallery import show_row, tiles_of
 from dashboard.heat import Panel, show_heat
 from dashboard.linked import CHART_CONFIG
 from dashboard.neighbours import Neighbours
@@ -206,4 +206,4 @@ def _show_neighbours(run: Run, photo: Photo, key: str) -> None:
         return
     photos = data.photos(run)
     rows = photos[photos["image"].isin(near.images)].set_index("image", drop=False).loc[list(near.images)]
-    show_row(run, rows, [f"{distance:.3f} away" for distance in near.distances], f"{key}-neighbours")
+    show_row(tiles_of(run, rows, [f"{distance:.3f} away" for distance in near.distances]), f"{key}-neighbours")

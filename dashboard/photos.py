@@ -4,6 +4,7 @@ All pages choose from this table, so that a choice made on one chart means the s
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,8 @@ LEFT_OUT, UNKNOWN = "left_out", "unknown"
 SPLITS = ("train", "val", "test", LEFT_OUT, UNKNOWN)
 # What stands for a class that is not known.
 NO_LABEL = -1
+# A photo with all that is known of it, by column.
+Row = dict[str, Any]
 
 
 def photo_table(
@@ -82,11 +85,34 @@ def with_decisions(
         sha256[is_unknown] = photos.loc[is_unknown, "image"].map(dict(contents)).astype("str")
     texts = {column: np.full(len(photos), "", dtype=object) for column in ("review", "review_class", "note")}
     for row in np.flatnonzero(sha256.isin(list(decisions)).to_numpy()):
-        decision = decisions[sha256.iloc[row]]
-        texts["review"][row] = "" if decision.action == NOTE else decision.action
-        texts["review_class"][row] = class_given(decision, class_names)
-        texts["note"][row] = decision.note
+        for column, text in _decision_texts(decisions[sha256.iloc[row]], class_names).items():
+            texts[column][row] = text
     return photos.assign(sha256=sha256, **{name: pd.array(values, dtype="str") for name, values in texts.items()})
+
+
+def rows_with_decisions(
+    photos: pd.DataFrame, decisions: Mapping[str, Decision], contents: Mapping[str, str], class_names: Sequence[str]
+) -> list[Row]:
+    """As `with_decisions`, row by row: for the few photos that are shown, in a tenth of the time."""
+    names = photos.columns.tolist()
+    columns = [photos[name].tolist() for name in names]
+    rows = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+    for row in rows:
+        if pd.isna(row["sha256"]):
+            row["sha256"] = contents.get(row["image"])
+        row |= _decision_texts(decisions.get(row["sha256"]), class_names)
+    return rows
+
+
+def _decision_texts(decision: Decision | None, class_names: Sequence[str]) -> dict[str, str]:
+    """What stands of a photo, by column; see `with_decisions`."""
+    if decision is None:
+        return {"review": "", "review_class": "", "note": ""}
+    return {
+        "review": "" if decision.action == NOTE else decision.action,
+        "review_class": class_given(decision, class_names),
+        "note": decision.note,
+    }
 
 
 def class_given(decision: Decision, class_names: Sequence[str]) -> str:

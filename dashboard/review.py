@@ -100,8 +100,8 @@ def take(run: Run, asked: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         return {str(each["id"]): str(error) for each in asked}
     refused: dict[str, str] = {}
     fresh: list[Review] = []
-    rows = photos[photos["image"].isin([each["name"] for each in asked])].set_index("image", drop=False)
-    by_name = data.decided(run, rows).to_dict("index")
+    rows = photos[photos["image"].isin([each["name"] for each in asked])]
+    by_name = {row["image"]: row for row in data.decided(run, rows)}
     for each in asked:
         try:
             if each["name"] not in by_name:

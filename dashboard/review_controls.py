@@ -12,6 +12,7 @@ from core.reviews import EXCLUDE, MAX_NOTE, NOTE, RELABEL, UNDO, UNSURE
 from core.runs import Run
 from dashboard import address, data
 from dashboard.page import escaped, faults_shown
+from dashboard.photos import Row
 from dashboard.review import N_KEYS, decision_text, keep, review_of, undoes, why_not
 
 # Whether a decision goes on to the next photo, in the address.
@@ -35,8 +36,8 @@ def show_controls(run: Run, photo: pd.DataFrame, go: Callable[[str], object], go
         go: Called with the name of a photo to be shown in the place of this one.
         go_on: Called with the name of a photo after which the next one is to be shown.
     """
-    row = data.decided(run, photo).iloc[0]
-    if reason := why_not(row.to_dict()):
+    (row,) = data.decided(run, photo)
+    if reason := why_not(row):
         st.caption(escaped(reason))
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="review"):
@@ -55,7 +56,7 @@ def forget_steps() -> None:
     st.session_state[_MADE] = []
 
 
-def _show_buttons(run: Run, row: "pd.Series[Any]", go: Callable[[str], object], go_on: Callable[[str], object]) -> None:
+def _show_buttons(run: Run, row: Row, go: Callable[[str], object], go_on: Callable[[str], object]) -> None:
     """A button a decision, with its key; the one that stands is filled."""
 
     def button(key: str, words: str, stands: bool, act: Callable[..., None], *args: object) -> None:
@@ -83,7 +84,7 @@ def _decisions(run: Run) -> dict[str, tuple[str, dict[str, Any]]]:
     return classes | {"x": ("Exclude", {"action": EXCLUDE}), "u": ("Unsure", {"action": UNSURE})}
 
 
-def _take_keys(run: Run, row: "pd.Series[Any]", go: Callable[[str], object], go_on: Callable[[str], object]) -> None:
+def _take_keys(run: Run, row: Row, go: Callable[[str], object], go_on: Callable[[str], object]) -> None:
     decisions = _decisions(run)
     turn = st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
 
@@ -108,9 +109,10 @@ def _take_keys(run: Run, row: "pd.Series[Any]", go: Callable[[str], object], go_
     )  # fmt: skip
 
 
-def _row_of(run: Run, image: str) -> "pd.Series[Any]":
+def _row_of(run: Run, image: str) -> Row:
     photos = data.photos(run)
-    return data.decided(run, photos[photos["image"] == image]).iloc[0]
+    (row,) = data.decided(run, photos[photos["image"] == image])
+    return row
 
 
 def _goes_on() -> bool:
@@ -121,7 +123,7 @@ def _switch_go_on() -> None:
     address.go(**{GO_ON: None if _goes_on() else "1"})
 
 
-def _show_other_classes(run: Run, row: "pd.Series[Any]", go_on: Callable[[str], object]) -> None:
+def _show_other_classes(run: Run, row: Row, go_on: Callable[[str], object]) -> None:
     """The classes that there are no keys for."""
     names = run.class_names[N_KEYS:]
     if not names:
@@ -135,7 +137,7 @@ def _show_other_classes(run: Run, row: "pd.Series[Any]", go_on: Callable[[str], 
     st.selectbox("Another class", names, index=None, **address.bound("review-class", given, choose))
 
 
-def _show_note(run: Run, row: "pd.Series[Any]") -> None:
+def _show_note(run: Run, row: Row) -> None:
     def take(text: str) -> None:
         _decide(run, row, {"action": NOTE, "note": text.strip()}, None)
 
@@ -145,12 +147,12 @@ def _show_note(run: Run, row: "pd.Series[Any]") -> None:
     )  # fmt: skip
 
 
-def _stands(run: Run, row: "pd.Series[Any]") -> str:
+def _stands(run: Run, row: Row) -> str:
     text = decision_text(data.reviews(run).decisions.get(row["sha256"]), run.class_names)
     return f"Reviewed: **{escaped(text)}**" if text else "Not reviewed"
 
 
-def _decide(run: Run, row: "pd.Series[Any]", asked: dict[str, Any], go_on: Callable[[str], object] | None) -> None:
+def _decide(run: Run, row: Row, asked: dict[str, Any], go_on: Callable[[str], object] | None) -> None:
     if not _add(run, row, asked):
         return
     st.session_state.setdefault(_MADE, []).append((row, undoes(run, row["sha256"])))
@@ -158,7 +160,7 @@ def _decide(run: Run, row: "pd.Series[Any]", asked: dict[str, Any], go_on: Calla
         go_on(row["image"])
 
 
-def _undo(run: Run, row: "pd.Series[Any]", go: Callable[[str], object]) -> None:
+def _undo(run: Run, row: Row, go: Callable[[str], object]) -> None:
     """Take back what was decided last, as long as nobody stepped aside since; else what stands of this photo."""
     if made := st.session_state.get(_MADE):
         of, review = made.pop()
@@ -168,9 +170,9 @@ def _undo(run: Run, row: "pd.Series[Any]", go: Callable[[str], object]) -> None:
         _add(run, row, {"action": UNDO, "undoes": undoes(run, row["sha256"])})
 
 
-def _add(run: Run, row: "pd.Series[Any]", asked: dict[str, Any]) -> bool:
+def _add(run: Run, row: Row, asked: dict[str, Any]) -> bool:
     try:
-        failed = keep(run, [review_of(run, row.to_dict(), asked)])
+        failed = keep(run, [review_of(run, row, asked)])
     except UserError as error:
         failed = str(error)
     st.session_state[_FAILED] = failed

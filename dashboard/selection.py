@@ -436,14 +436,20 @@ def simplified(corners: Sequence[tuple[float, float]], n: int = MAX_POLYGON) -> 
     return tuple(kept)
 
 
-def order(photos: pd.DataFrame, by: Order) -> pd.DataFrame:
+def order(photos: pd.DataFrame, mask: NDArray[np.bool_], by: Order) -> NDArray[np.intp]:
     """Photos in the order that a person asked for; ties by name, what has no value last.
 
     Args:
-        photos: Sorted by `image`.
+        photos: Sorted by `image`, n rows.
+        mask: Which of them are wanted, shape (n,).
         by: The order.
+
+    Returns:
+        Places of those in `photos`.
     """
+    places = np.flatnonzero(mask)
     column, ascending = _SORTING[by]
     if column == "image":
-        return photos.reset_index(drop=True)
-    return photos.sort_values(column, ascending=ascending, kind="stable", ignore_index=True)
+        return places
+    values = photos[column].to_numpy(dtype=float)[places]
+    return places[np.argsort(values if ascending else -values, kind="stable")]

@@ -7,7 +7,7 @@ import pytest
 
 from core.runs import read_predictions, read_problems, read_samples, read_test_predictions
 from dashboard.photos import photo_table
-from dashboard.selection import Selection, chips, inside, matches, order, parse, simplified, to_params
+from dashboard.selection import Order, Selection, chips, inside, matches, order, parse, simplified, to_params
 from tests.handwritten import CLASS_NAMES, write_run
 
 FULL = Selection(
@@ -258,8 +258,11 @@ def test_bounds_have_as_few_decimals_as_tell_them_apart() -> None:
 
 
 def test_photos_are_ordered_with_ties_by_name_and_unknown_values_last(photos: pd.DataFrame) -> None:
-    assert letters(order(photos, "highest loss")) == "dbfgcaexyz"
-    assert letters(order(photos, "lowest loss")) == "eacgfbdxyz"
-    assert letters(order(photos, "most confident")) == "edacxgybfz"
-    assert letters(order(photos, "smallest margin")).startswith("f")
-    assert letters(order(photos, "name")) == "xyabcdefgz"
+    def in_order(by: Order) -> str:
+        return letters(photos.iloc[order(photos, np.ones(len(photos), dtype=bool), by)])
+
+    assert in_order("highest loss") == "dbfgcaexyz"
+    assert in_order("lowest loss") == "eacgfbdxyz"
+    assert in_order("most confident") == "edacxgybfz"
+    assert in_order("smallest margin").startswith("f")
+    assert in_order("name") == "xyabcdefgz"

@@ -3,7 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.charts.style import FADED, NEUTRAL, RIGHT, WRONG, colour, legend_on_top, plain, query
+from dashboard.charts.style import FADED, NEUTRAL, RIGHT, WRONG, bar, colour, figure, legend_on_top, plain, query
 
 CHANGE_NAMES = {
     "fixed": "fixed",
@@ -30,14 +30,14 @@ def changes_by_class(counts: pd.DataFrame, chosen: pd.DataFrame, other: str) -> 
         chosen: The same of the photos that are chosen.
         other: Name of the run that this one is compared with.
     """
-    figure = go.Figure()
+    traces = []
     names = counts["class_name"].tolist()
     shown = [plain(name) for name in names]
     for change, (hue, pattern) in _LOOKS.items():
         queries = [query(**{"with": other}, change=change, true=name) for name in names]
         for values, opacity in ((chosen[change], 1.0), (counts[change] - chosen[change], FADED)):
             is_full = opacity == 1
-            figure.add_bar(
+            trace = bar(
                 name=CHANGE_NAMES[change], legendgroup=change, showlegend=is_full, orientation="h",
                 x=values.tolist(), y=shown, text=[f"{value:,}" if value and is_full else "" for value in values],
                 textposition="inside", insidetextanchor="middle", textangle=0,
@@ -50,7 +50,12 @@ def changes_by_class(counts: pd.DataFrame, chosen: pd.DataFrame, other: str) -> 
                 hovertemplate=f"%{{y}}: %{{customdata[1]:,}} of %{{customdata[2]:,}} photos {CHANGE_NAMES[change]}"
                 "<extra></extra>",
             )  # fmt: skip
-    figure.update_xaxes(title="photos", rangemode="tozero", dtick=1 if counts["n_images"].max() < 6 else None)
-    figure.update_yaxes(autorange="reversed", type="category")
-    figure.update_layout(barmode="stack", height=150 + 50 * len(names), **legend_on_top())
-    return figure
+            traces.append(trace)
+    return figure(
+        traces,
+        xaxis={"title": "photos", "rangemode": "tozero", "dtick": 1 if counts["n_images"].max() < 6 else None},
+        yaxis={"autorange": "reversed", "type": "category"},
+        barmode="stack",
+        height=150 + 50 * len(names),
+        **legend_on_top(),
+    )

@@ -7,9 +7,22 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from dashboard.charts.style import FADED, NEUTRAL, RIGHT, WRONG, colour, legend_on_top, plain, query
+from dashboard.charts.style import (
+    FADED,
+    NEUTRAL,
+    RIGHT,
+    WRONG,
+    bar,
+    colour,
+    figure,
+    legend_on_top,
+    plain,
+    query,
+    scatter,
+)
 
 _HEIGHT = 360
+_CONFIDENCE_AXIS = {"title": "confidence", "range": [0, 1.01], "tickformat": ".0%"}
 
 
 def confidence_histogram(bins: pd.DataFrame, chosen: pd.DataFrame) -> go.Figure:
@@ -19,19 +32,21 @@ def confidence_histogram(bins: pd.DataFrame, chosen: pd.DataFrame) -> go.Figure:
         bins: As `core.reliability.confidence_histogram` gives them: `low`, `high`, `n_right`, `n_wrong`.
         chosen: The same of the photos that are chosen.
     """
-    figure = go.Figure()
+    traces = []
     middles, width = (bins["low"] + bins["high"]) / 2, float(bins["high"].iloc[0] - bins["low"].iloc[0])
     for outcome, hue, pattern in (("right", RIGHT, ""), ("wrong", WRONG, "/")):
         column = f"n_{outcome}"
         for counts, opacity in ((chosen[column], 1.0), (bins[column] - chosen[column], FADED)):
-            figure.add_bar(
+            trace = bar(
                 name=outcome, legendgroup=outcome, showlegend=opacity == 1, x=middles, y=counts, width=0.95 * width,
                 marker={"color": hue, "opacity": opacity, "pattern": {"shape": pattern}},
                 customdata=_bin_queries(bins, outcome),
                 hovertemplate=f"confidence %{{customdata[1]}}: %{{y}} {outcome}<extra></extra>",
             )  # fmt: skip
-    figure.update_layout(barmode="stack", height=_HEIGHT, yaxis_title="photos", **legend_on_top())
-    return _over_confidence(figure)
+            traces.append(trace)
+    return figure(
+        traces, xaxis=_CONFIDENCE_AXIS, yaxis={"title": "photos"}, barmode="stack", height=_HEIGHT, **legend_on_top()
+    )
 
 
 def _bin_queries(bins: pd.DataFrame, outcome: str | None = None) -> list[tuple[str, str]]:
@@ -41,11 +56,6 @@ def _bin_queries(bins: pd.DataFrame, outcome: str | None = None) -> list[tuple[s
         (query(split="val", confidence=f"{low:g}-{high:g}", outcome=outcome), f"{low:.0%} to {high:.0%}")
         for low, high in ranges
     ]  # fmt: skip
-
-
-def _over_confidence(figure: go.Figure) -> go.Figure:
-    figure.update_xaxes(title="confidence", range=[0, 1.01], tickformat=".0%")
-    return figure
 
 
 def reliability(
@@ -60,17 +70,16 @@ def reliability(
     """
     known = bins[bins["n_images"] > 0]
     is_chosen = [chosen == (low, high) for low, high in zip(known["low"], known["high"], strict=True)]
-    figure = go.Figure()
-    figure.add_bar(
+    photos = bar(
         name="photos", x=(bins["low"] + bins["high"]) / 2, y=bins["n_images"], yaxis="y2",
         marker={"color": NEUTRAL, "opacity": FADED}, customdata=_bin_queries(bins),
         hovertemplate="confidence %{customdata[1]}: %{y} photos<extra></extra>",
     )  # fmt: skip
-    figure.add_scatter(
+    diagonal = scatter(
         name="as sure as right", x=[0, 1], y=[0, 1], mode="lines", line={"color": NEUTRAL, "dash": "dash"},
         hoverinfo="skip",
     )  # fmt: skip
-    figure.add_scatter(
+    dots = scatter(
         name="accuracy", x=known["mean_confidence"], y=known["accuracy"], mode="markers+lines",
         marker={
             "color": colour(0), "size": 10,
@@ -83,20 +92,24 @@ def reliability(
         customdata=[(*each, n) for each, n in zip(_bin_queries(known), known["n_images"], strict=True)],
         hovertemplate="confidence %{customdata[1]}: %{y:.0%} right of %{customdata[2]} photos<extra></extra>",
     )  # fmt: skip
+    traces = [photos, diagonal, dots]
     if calibrated is not None:
         after = calibrated[calibrated["n_images"] > 0]
-        figure.add_scatter(
+        dots_after = scatter(
             name="calibrated", x=after["mean_confidence"], y=after["accuracy"], mode="markers+lines", hoverinfo="skip",
             marker={"color": colour(3), "size": 8, "symbol": "diamond"}, line={"color": colour(3), "dash": "dot"},
         )  # fmt: skip
+        traces.append(dots_after)
     most = max(int(bins["n_images"].max()), 1)
-    figure.update_layout(
-        height=_HEIGHT, yaxis={"title": "accuracy", "range": [0, 1.02], "tickformat": ".0%"},
+    return figure(
+        traces,
+        xaxis=_CONFIDENCE_AXIS,
+        yaxis={"title": "accuracy", "range": [0, 1.02], "tickformat": ".0%"},
         # The bars stay in the lowest quarter, out of the dots' way.
         yaxis2={"overlaying": "y", "side": "right", "range": [0, 4 * most], "showgrid": False, "showticklabels": False},
+        height=_HEIGHT,
         **legend_on_top(),
-    )  # fmt: skip
-    return _over_confidence(figure)
+    )
 
 
 def coverage(curve: pd.DataFrame, threshold: float) -> go.Figure:
@@ -107,26 +120,28 @@ def coverage(curve: pd.DataFrame, threshold: float) -> go.Figure:
         threshold: The one to mark.
     """
     known = curve[curve["n_images"] > 0]
-    figure = go.Figure()
-    figure.add_scatter(
+    interval = scatter(
         x=[*known["coverage"], *known["coverage"][::-1]], y=[*known["accuracy_high"], *known["accuracy_low"][::-1]],
         fill="toself", mode="none", fillcolor="rgba(0, 114, 178, 0.15)", hoverinfo="skip", name="95 % interval",
     )  # fmt: skip
-    figure.add_scatter(
+    line = scatter(
         name="accuracy", x=known["coverage"], y=known["accuracy"], mode="lines", line={"color": colour(0)},
         customdata=np.stack([known["threshold"], known["n_images"]], axis=1),
         hovertemplate="sure by %{customdata[0]:.0%}: %{x:.0%} answered, %{y:.1%} of %{customdata[1]} right"
         "<extra></extra>",
     )  # fmt: skip
     here = known[known["threshold"] >= threshold].head(1)
-    figure.add_scatter(
+    mark = scatter(
         name="threshold", x=here["coverage"], y=here["accuracy"], mode="markers", hoverinfo="skip",
         marker={"symbol": "diamond", "size": 13, "color": WRONG},
     )  # fmt: skip
-    figure.update_xaxes(title="share of photos answered", range=[0, 1.01], tickformat=".0%")
-    figure.update_yaxes(title="accuracy", tickformat=".0%")
-    figure.update_layout(height=_HEIGHT, **legend_on_top())
-    return figure
+    return figure(
+        [interval, line, mark],
+        xaxis={"title": "share of photos answered", "range": [0, 1.01], "tickformat": ".0%"},
+        yaxis={"title": "accuracy", "tickformat": ".0%"},
+        height=_HEIGHT,
+        **legend_on_top(),
+    )
 
 
 def ranking(
@@ -141,22 +156,27 @@ def ranking(
         y: Column along the vertical axis.
         baseline: Corners of the line of pure chance, shape (2, 2); None for none.
     """
-    figure = go.Figure()
+    traces = []
     if baseline is not None:
-        figure.add_scatter(
+        chance = scatter(
             name="chance", x=baseline[:, 0], y=baseline[:, 1], mode="lines", hoverinfo="skip",
             line={"color": NEUTRAL, "dash": "dash"},
         )  # fmt: skip
+        traces.append(chance)
     for index, ((name, curve), area) in enumerate(zip(curves.items(), areas, strict=True)):
         shown = plain(name)
         label = f"{shown} ({area:.3f})" if np.isfinite(area) else f"{shown} (none)"
-        figure.add_scatter(
+        trace = scatter(
             name=label, x=curve[x], y=curve[y], mode="lines",
             line={"color": colour(index), "dash": ("solid", "dash", "dot", "dashdot")[index % 4]},
             customdata=curve[["threshold"]],
             hovertemplate=f"{shown}: %{{x:.1%}}, %{{y:.1%}} from probability %{{customdata[0]:.2f}}<extra></extra>",
         )  # fmt: skip
-    figure.update_xaxes(title=x.replace("_", " "), range=[-0.01, 1.01], tickformat=".0%")
-    figure.update_yaxes(title=y.replace("_", " "), range=[-0.01, 1.03], tickformat=".0%")
-    figure.update_layout(height=_HEIGHT + 40, **legend_on_top())
-    return figure
+        traces.append(trace)
+    return figure(
+        traces,
+        xaxis={"title": x.replace("_", " "), "range": [-0.01, 1.01], "tickformat": ".0%"},
+        yaxis={"title": y.replace("_", " "), "range": [-0.01, 1.03], "tickformat": ".0%"},
+        height=_HEIGHT + 40,
+        **legend_on_top(),
+    )

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from dashboard.charts.style import HIGHLIGHT, plain, query
+from dashboard.charts.style import HIGHLIGHT, figure, plain, query, scatter
 
 MatrixMode = Literal["Counts", "Row %", "Errors only"]
 Cell = tuple[int, int]
@@ -37,14 +37,13 @@ def confusion_matrix(
     n, shown = len(class_names), [plain(name) for name in class_names]
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     values, texts = _cells(matrix, shares, mode)
-    figure = go.Figure(
-        go.Heatmap(
-            z=values, x=list(range(n)), y=list(range(n)), colorscale=_MATRIX_SCALE, zmin=0,
-            zmax=max(float(np.max(values)), 1e-9), showscale=False, hoverinfo="skip", xgap=2, ygap=2,
-        )
-    )  # fmt: skip
+    colours = {
+        "type": "heatmap", "z": values, "x": list(range(n)), "y": list(range(n)), "colorscale": _MATRIX_SCALE,
+        "zmin": 0, "zmax": max(float(np.max(values)), 1e-9), "showscale": False, "hoverinfo": "skip",
+        "xgap": 2, "ygap": 2,
+    }  # fmt: skip
     cells = [(true, predicted) for true in range(n) for predicted in range(n)]
-    figure.add_scatter(
+    squares = scatter(
         x=[predicted for _, predicted in cells],
         y=[true for true, _ in cells],
         mode="markers+text",
@@ -64,20 +63,29 @@ def confusion_matrix(
         ],
         hovertemplate="%{hovertext}<extra></extra>",
     )
-    if selected is not None:
-        true, predicted = selected
-        figure.add_shape(
-            type="rect", x0=predicted - 0.48, x1=predicted + 0.48, y0=true - 0.48, y1=true + 0.48,
-            line={"color": HIGHLIGHT, "width": 4},
-        )  # fmt: skip
     # Without fixed ranges the transparent squares would widen the axes; hoverdistance -1 makes all of a cell clickable.
-    axis = {"tickvals": list(range(n)), "ticktext": shown, "fixedrange": True, "showgrid": False}
-    figure.update_xaxes(**axis, zeroline=False, range=[-0.5, n - 0.5], title="predicted")
-    figure.update_yaxes(**axis, zeroline=False, range=[n - 0.5, -0.5], title="true")
-    figure.update_layout(
-        height=160 + 90 * n if n <= 6 else 700, dragmode=False, hovermode="closest", hoverdistance=-1, margin_t=40
+    axis = {
+        "tickvals": list(range(n)), "ticktext": shown, "fixedrange": True, "showgrid": False, "zeroline": False,
+    }  # fmt: skip
+    return figure(
+        [colours, squares],
+        shapes=[_frame(selected)] if selected else [],
+        xaxis={**axis, "range": [-0.5, n - 0.5], "title": "predicted"},
+        yaxis={**axis, "range": [n - 0.5, -0.5], "title": "true"},
+        height=160 + 90 * n if n <= 6 else 700,
+        dragmode=False,
+        hovermode="closest",
+        hoverdistance=-1,
+        margin={"t": 40},
     )
-    return figure
+
+
+def _frame(cell: Cell) -> dict[str, Any]:
+    true, predicted = cell
+    return {
+        "type": "rect", "x0": predicted - 0.48, "x1": predicted + 0.48, "y0": true - 0.48, "y1": true + 0.48,
+        "line": {"color": HIGHLIGHT, "width": 4},
+    }  # fmt: skip
 
 
 def _cells(

@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from dashboard.charts.style import HIGHLIGHT, legend_on_top, plain
+from dashboard.charts.style import HIGHLIGHT, figure, legend_on_top, plain, scatter
 
 # Beyond, names would make the message larger than the places.
 _MAX_NAMED = 20_000
@@ -30,7 +30,7 @@ def photo_map(
         names: What to show of a photo under the pointer, n of them.
         area: Corners of the area that is chosen.
     """
-    figure = go.Figure()
+    traces = []
     is_placed = ~np.isnan(positions).any(axis=1)
     texts = np.array([plain(name) for name in names], dtype=object) if len(positions) <= _MAX_NAMED else None
     places = positions.astype(np.float32)  # Finer than any screen, and half the message.
@@ -39,24 +39,35 @@ def photo_map(
             rows = np.flatnonzero(members & mask & is_placed)
             if not len(rows) and opacity == _FADED:
                 continue
-            figure.add_scattergl(
-                name=plain(name), legendgroup=name, showlegend=opacity == _OPACITY,
+            trace = scatter(
+                type="scattergl", name=plain(name), legendgroup=name, showlegend=opacity == _OPACITY,
                 x=places[rows, 0], y=places[rows, 1], mode="markers",
                 marker={"color": hue, "size": 6, "opacity": opacity},
                 text=None if texts is None else texts[rows],
                 hovertemplate=None if texts is None else f"%{{text}}<extra>{plain(name)}</extra>",
                 hoverinfo="skip" if texts is None else None,
             )  # fmt: skip
-    if area:
-        path = "M" + "L".join(f"{x},{y}" for x, y in area) + "Z"
-        figure.add_shape(type="path", path=path, line={"color": HIGHLIGHT, "width": 2}, layer="below")
+            traces.append(trace)
+    border = {
+        "type": "path",
+        "path": "M" + "L".join(f"{x},{y}" for x, y in area or ()) + "Z",
+        "line": {"color": HIGHLIGHT, "width": 2},
+        "layer": "below",
+    }
     (left, right), (low, high) = (_extent(positions[is_placed, column]) for column in (0, 1))
     axis = {"showticklabels": False, "zeroline": False, "showgrid": False, "constrain": "domain"}
-    figure.update_xaxes(**axis, range=[left, right])
-    # The same unit both ways, else distances would mean different things.
-    figure.update_yaxes(**axis, range=[low, high], scaleanchor="x")
-    figure.update_layout(height=620, dragmode="lasso", hovermode="closest", uirevision="map", **legend_on_top())
-    return figure
+    return figure(
+        traces,
+        xaxis={**axis, "range": [left, right]},
+        # The same unit both ways, else distances would mean different things.
+        yaxis={**axis, "range": [low, high], "scaleanchor": "x"},
+        shapes=[border] if area else [],
+        height=620,
+        dragmode="lasso",
+        hovermode="closest",
+        uirevision="map",
+        **legend_on_top(),
+    )
 
 
 def _extent(values: NDArray[np.float64]) -> tuple[float, float]:

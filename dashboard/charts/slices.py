@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.charts.style import FADED, HIGHLIGHT, NEUTRAL, colour, query
+from dashboard.charts.style import FADED, HIGHLIGHT, NEUTRAL, colour, figure, query, scatter, vertical_line
 from dashboard.selection import RANGES, Selection, bound_texts, to_params
 
 _ROW, _BESIDE_ROWS = 46, 100
@@ -51,10 +51,10 @@ def slice_accuracy(
     labels = [f"{name}<br>{n:,} photos" for name, n in zip(slice_names(slices), slices["n_images"], strict=True)]
     bounds = list(zip(slices["low"], slices["high"], strict=True))
     is_full = np.array([chosen is None or chosen == each for each in bounds], dtype=bool)
-    figure = go.Figure()
+    traces = []
     for mask, opacity in ((is_full, 1.0), (~is_full, FADED)):
         part = slices[mask]
-        figure.add_scatter(
+        trace = scatter(
             x=part["accuracy"], y=np.array(labels)[mask], mode="markers", opacity=opacity,
             marker={
                 "color": colour(0), "size": 14,
@@ -68,17 +68,21 @@ def slice_accuracy(
             hovertemplate="%{x:.1%} right (95 % interval %{customdata[1]:.1%} to %{customdata[2]:.1%}) of "
             "%{customdata[3]:,} photos<extra></extra>",
         )  # fmt: skip
-    figure.add_vline(overall, layer="below", line={"color": NEUTRAL, "dash": "dash"})
-    figure.update_xaxes(range=[lowest, 1.02], tickformat=".0%", title="accuracy", fixedrange=True)
-    figure.update_yaxes(
-        autorange="reversed", type="category", categoryorder="array", categoryarray=labels, fixedrange=True
-    )
-    # With hoverdistance -1 a click beside a dot finds it, too.
-    figure.update_layout(
-        height=_BESIDE_ROWS + _ROW * len(slices), showlegend=False, hovermode="closest", hoverdistance=-1,
+        traces.append(trace)
+    return figure(
+        traces,
+        shapes=[vertical_line(overall, layer="below", line={"color": NEUTRAL, "dash": "dash"})],
+        xaxis={"range": [lowest, 1.02], "tickformat": ".0%", "title": "accuracy", "fixedrange": True},
+        yaxis={
+            "autorange": "reversed", "type": "category", "categoryorder": "array", "categoryarray": labels,
+            "fixedrange": True,
+        },
+        height=_BESIDE_ROWS + _ROW * len(slices),
+        showlegend=False,
+        hovermode="closest",
+        hoverdistance=-1,  # A click beside a dot finds it, too.
         margin={"t": 30, "b": 10, "r": 16},
     )  # fmt: skip
-    return figure
 
 
 def _queries(slices: pd.DataFrame) -> list[tuple[str, float, float, int]]:

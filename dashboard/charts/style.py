@@ -4,8 +4,11 @@ Colours are Okabe and Ito's, which people with colour-blindness can tell apart; 
 shape or a word carries it too. They are meant for light and dark pages alike.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
+
+import plotly.graph_objects as go
 
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999")
 RIGHT, WRONG = "#009e73", "#d55e00"
@@ -28,6 +31,26 @@ def query(**conditions: object) -> str:
 def plain(text: str) -> str:
     """Text from outside, so that plotly shows it as it is: it takes `<b>` and `&amp;` for HTML, `%{x}` for a value."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace("%{", "%&#123;")
+
+
+def figure(traces: Sequence[Mapping[str, Any]], **layout: Any) -> go.Figure:
+    """A chart of its traces and its layout, all at once: bit by bit takes plotly four times as long."""
+    return go.Figure({"data": traces, "layout": layout})
+
+
+def bar(**properties: Any) -> dict[str, Any]:
+    """A trace of bars, for `figure`."""
+    return {"type": "bar", **properties}
+
+
+def scatter(**properties: Any) -> dict[str, Any]:
+    """A trace of dots or lines, for `figure`."""
+    return {"type": "scatter", **properties}
+
+
+def vertical_line(x: float, **look: Any) -> dict[str, Any]:
+    """A line from the bottom to the top of a chart, one of the `shapes` of a layout."""
+    return {"type": "line", "x0": x, "x1": x, "xref": "x", "y0": 0, "y1": 1, "yref": "y domain", **look}
 
 
 def legend_on_top() -> dict[str, Any]:

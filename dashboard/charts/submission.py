@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.charts.style import HIGHLIGHT, NEUTRAL, colour, legend_on_top, plain, query
+from dashboard.charts.style import HIGHLIGHT, NEUTRAL, bar, colour, figure, legend_on_top, plain, query
 
 
 def class_mix(
@@ -24,14 +24,14 @@ def class_mix(
         split: Which photos with labels these are; `train` or `val`.
         chosen: Split and class name that are chosen.
     """
-    figure = go.Figure()
+    traces = []
     word = {"train": "photos trained on", "val": "photos held out"}[split]
     bars = (
         (f"{word}, as labelled", labelled, split, "true"),
         ("test photos, as predicted", predicted, "test", "predicted"),
     )
     for index, (name, mix, of_split, field) in enumerate(bars):
-        figure.add_bar(
+        trace = bar(
             name=name, x=[plain(name) for name in class_names], y=mix["share"],
             marker={
                 "color": colour((0, 4)[index]),
@@ -48,7 +48,12 @@ def class_mix(
             hovertemplate=f"%{{x}}, {name}: %{{customdata[1]:,}} photos, %{{y:.1%}} (95 % interval "
             "%{customdata[2]:.1%} to %{customdata[3]:.1%})<extra></extra>",
         )  # fmt: skip
-    figure.update_xaxes(type="category")
-    figure.update_yaxes(title="share of the photos", tickformat=".0%", rangemode="tozero")
-    figure.update_layout(barmode="group", height=340, **legend_on_top())
-    return figure
+        traces.append(trace)
+    return figure(
+        traces,
+        xaxis={"type": "category"},
+        yaxis={"title": "share of the photos", "tickformat": ".0%", "rangemode": "tozero"},
+        barmode="group",
+        height=340,
+        **legend_on_top(),
+    )

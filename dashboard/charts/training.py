@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from dashboard.charts.style import colour, plain
+from dashboard.charts.style import colour, figure, plain, scatter, vertical_line
 from dashboard.history import best_row, epoch_numbers, smoothed, stage_starts
 from dashboard.progress import stage_words
 
@@ -44,30 +44,36 @@ def curves(
         over: What the other axis counts: epochs through the stages, or the seconds that they took.
     """
     lines = list(_lines(histories, over))
-    figure = go.Figure()
+    is_alone = len(lines) == 1
+    traces: list[dict[str, Any]] = []
+    starts: list[_StageStart] = []
     for line in lines:
         for prefix, side, dash in _SIDES:
-            _add_curve(figure, line, f"{prefix}{metric}", side, dash, smoothing, is_alone=len(lines) == 1)
-        _add_stage_starts(figure, line, over, is_alone=len(lines) == 1)
-        _add_best(figure, line, metric, is_alone=len(lines) == 1)
-    figure.update_layout(
+            traces += _curve(line, f"{prefix}{metric}", side, dash, smoothing, is_alone=is_alone)
+        traces += _best(line, metric, is_alone=is_alone)
+        starts += _stage_starts(line, over)
+    return figure(
+        traces,
+        shapes=[vertical_line(start.x, line=start.look) for start in starts],
+        annotations=[start.annotation() for start in starts] if is_alone else [],
         height=380,
-        xaxis_title="epoch" if over == "epochs" else "seconds of training",
-        yaxis_title=metric,
+        xaxis={
+            "title": "epoch" if over == "epochs" else "seconds of training",
+            "unifiedhovertitle": {"text": "epoch %{x}"},
+        },
+        yaxis={"title": metric} | _metric_axis(metric, log),
         # Seconds of two runs never agree, so that there is no one place to read them at.
         hovermode="x unified" if over == "epochs" else "closest",
         # Below, where on a phone neither the toolbar nor the plot is in its way.
         legend={"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0},
         margin={"t": 30, "b": 10},
     )
-    figure.update_xaxes(unifiedhovertitle_text="epoch %{x}")
+
+
+def _metric_axis(metric: Metric, log: bool) -> dict[str, Any]:
     if log:
-        figure.update_yaxes(type="log", exponentformat="power")
-    elif metric == "loss":
-        figure.update_yaxes(rangemode="tozero")
-    else:
-        figure.update_yaxes(autorangeoptions={"clipmin": 0, "clipmax": 1})
-    return figure
+        return {"type": "log", "exponentformat": "power"}
+    return {"rangemode": "tozero"} if metric == "loss" else {"autorangeoptions": {"clipmin": 0, "clipmax": 1}}
 
 
 @dataclass(frozen=True)
@@ -97,9 +103,9 @@ def _lines(histories: Mapping[str, pd.DataFrame], over: Over) -> Iterator[_Line]
                 yield _Line(name, run, colour(index), history[folds == fold], places[folds == fold], nth == 0)
 
 
-def _add_curve(
-    figure: go.Figure, line: _Line, column: str, side: str, dash: str, smoothing: float, *, is_alone: bool
-) -> None:
+def _curve(
+    line: _Line, column: str, side: str, dash: str, smoothing: float, *, is_alone: bool
+) -> Iterator[dict[str, Any]]:
     measured = line.history[column].to_numpy()
     stages = line.history["stage"].to_numpy()
     drawn = measured.copy()
@@ -109,7 +115,7 @@ def _add_curve(
     common = {"x": line.x, "mode": "lines" if len(line.x) > 1 else "markers"} | _group(line, is_alone)
     hover: dict[str, Any] = {"hovertemplate": f"%{{y:{_DIGITS}}}"}
     if not np.array_equal(drawn, measured, equal_nan=True):
-        figure.add_scatter(
+        yield scatter(
             name=f"{_label(line, side, is_alone)}, measured", y=measured, line=stroke | {"width": 1}, opacity=_FAINT,
             showlegend=False, hoverinfo="skip", **common,
         )  # fmt: skip
@@ -118,7 +124,7 @@ def _add_curve(
         hover |= {"text": [plain(stage_words(stage)) for stage in stages]}
         hover["hovertemplate"] += ", %{text}"
     hover["hovertemplate"] += f"<extra>{_label(line, side, is_alone)}</extra>"
-    figure.add_scatter(
+    yield scatter(
         # In the legend a curve alone is named by what it shows, one of many by whose it is; the dashes tell the rest.
         name=line.name if side == "validation" and not is_alone else _label(line, side, is_alone),
         showlegend=is_alone or (side == "validation" and line.is_first_of_group),
@@ -138,23 +144,38 @@ def _group(line: _Line, is_alone: bool) -> dict[str, str]:
     return {} if is_alone else {"legendgroup": line.group}
 
 
-def _add_stage_starts(figure: go.Figure, line: _Line, over: Over, *, is_alone: bool) -> None:
+@dataclass(frozen=True)
+class _StageStart:
+    """Where a stage begins, in words too."""
+
+    x: float
+    text: str
+    is_early: bool
+    colour: str
+
+    @property
+    def look(self) -> dict[str, Any]:
+        return {"color": self.colour, "dash": "dash", "width": 1}
+
+    def annotation(self) -> dict[str, Any]:
+        return {
+            "text": self.text, "x": self.x, "xref": "x", "y": 1, "yref": "y domain", "yanchor": "top",
+            "xanchor": "left" if self.is_early else "right", "showarrow": False,  # Where there is room for words.
+        }  # fmt: skip
+
+
+def _stage_starts(line: _Line, over: Over) -> Iterator[_StageStart]:
     stages = line.history["stage"].tolist()
     for row in stage_starts(stages):
-        side = "right" if row < len(stages) / 2 else "left"  # Where there is room for words.
-        words = {"annotation_text": plain(stage_words(stages[row])), "annotation_position": f"top {side}"}
-        figure.add_vline(
-            x=line.x[row] - 0.5 if over == "epochs" else line.x[row - 1],
-            line={"color": line.colour, "dash": "dash", "width": 1},
-            **(words if is_alone else {}),
-        )
+        x = line.x[row] - 0.5 if over == "epochs" else line.x[row - 1]
+        yield _StageStart(float(x), plain(stage_words(stages[row])), row < len(stages) / 2, line.colour)
 
 
-def _add_best(figure: go.Figure, line: _Line, metric: Metric, *, is_alone: bool) -> None:
+def _best(line: _Line, metric: Metric, *, is_alone: bool) -> Iterator[dict[str, Any]]:
     row = best_row(line.history["val_loss"])
     if row is None:
         return
-    figure.add_scatter(
+    yield scatter(
         name="best epoch",
         x=line.x[[row]],
         y=line.history[f"val_{metric}"].to_numpy()[[row]],

@@ -214,7 +214,7 @@ def show_changes(view: Chosen, other: Run, comparison: Comparison, labels: str) 
                 help=f"{CHANGE_WORDS[change]} {escaped(other.name)}", type="primary" if is_chosen else "secondary",
             )  # fmt: skip
     # Looking names up in an index that is kept is many times as fast as comparing them.
-    rows = data.changes(other, view.run, labels).index.get_indexer(pd.Index(view.chosen["image"]))
+    rows = data.changes(other, view.run, labels).index.get_indexer(pd.Index(view.photos["image"])[view.mask])
     chosen = replace(comparison, photos=comparison.photos.iloc[rows[rows >= 0]])
     names = view.run.class_names
     figure = charts.changes_by_class(

@@ -138,7 +138,7 @@ def main() -> None:
     run = open_page("Labels", HOW_TO_READ, needs=needs)
     issues, view = data.label_issues(run), choose_photos(run)
     explain(run, issues)
-    ranked = ranked_photos(view.chosen, issues)
+    ranked = ranked_photos(view.photos[view.mask], issues)
     are_all_asked = address.choice("issues", (SUSPECTED, ALL), SUSPECTED) == ALL
     if not are_all_asked:
         ranked = ranked[ranked["is_issue"]].reset_index(drop=True)
@@ -151,8 +151,8 @@ def main() -> None:
         st.write(f"{nothing} among the photos that are chosen.")
     else:
         show_table(table, images)
-        show_gallery(run, ranked, captions=captions(ranked))
-    show_opened(view, ranked)
+        show_gallery(run, ranked, np.arange(len(ranked)), captions=captions(ranked))
+    show_opened(view, ranked["image"])
 
 
 main()

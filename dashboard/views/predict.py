@@ -209,7 +209,7 @@ def show_opened_neighbour(run: Run, answer: Answer | None) -> None:
         return
     view = choose_photos(run)
     near = answer.neighbours.images if answer and isinstance(answer.neighbours, Neighbours) else ()
-    show_opened(view, view.photos.set_index("image", drop=False).loc[list(near)])
+    show_opened(view, pd.Series(near, dtype="str"))
 
 
 def main() -> None:
