@@ -198,7 +198,11 @@ def once(what: str, rests_on: Hashable, compute: Callable[[], _T]) -> _T:
         rests_on: All that it depends on; of files, as they were before they were read.
         compute: Computes it.
     """
-    found: _T = _once(what, rests_on, compute)
+    lock, kept = _place(what, rests_on)
+    with lock:
+        if not kept:
+            kept.append(compute())
+    found: _T = kept[0]
     return found
 
 
@@ -569,10 +573,12 @@ def _tables(run: Run) -> _Tables:
     return _Tables(samples, problems, predicted, tested, len(run.class_names))
 
 
-# A chart takes plotly 10 to 20 ms, which all visitors' pages wait for, and tens of kilobytes.
-@st.cache_resource(show_spinner=False, max_entries=512)
-def _once(what: str, rests_on: Hashable, _compute: Callable[[], Any]) -> Any:
-    return _compute()
+# A chart takes some milliseconds, which all visitors' pages wait for, and tens of kilobytes. Streamlit's own cache
+# takes as long to find something as much of this takes to compute.
+@lru_cache(512)
+def _place(what: str, rests_on: Hashable) -> tuple[Lock, list[Any]]:
+    """Where something is kept once it is computed."""
+    return Lock(), []
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

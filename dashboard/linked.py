@@ -55,6 +55,11 @@ class Chosen:
     other: pd.DataFrame | None = None
     positions: NDArray[np.float64] | None = None
 
+    @property
+    def held_out(self) -> pd.DataFrame:
+        """Those that were held out from training."""
+        return self.once("held out", lambda: self.photos[self.photos["split"] == "val"])
+
     def once(self, what: str, compute: Callable[[], _T], *rests_on: Hashable) -> _T:
         """What rests on these photos and on what is given besides; see `dashboard.data.once`."""
         return data.once(what, (self.basis, *rests_on), compute)

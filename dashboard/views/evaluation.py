@@ -29,6 +29,11 @@ HOW_TO_READ = (
 MODES = get_args(charts.MatrixMode)
 
 
+def effect_of_groups(held_out: pd.DataFrame) -> float:
+    """The design effect of near-identical photos on accuracy."""
+    return design_effect(is_right(held_out), pd.factorize(held_out["group"])[0]) if len(held_out) else 1.0
+
+
 def selected_cell(view: Chosen) -> charts.Cell | None:
     """The cell that the selection names."""
     names, selection = view.run.class_names, view.selection
@@ -253,17 +258,17 @@ def main() -> None:
     """The page."""
     run = open_page("Evaluation", HOW_TO_READ, needs=[runs.SAMPLES_FILE, runs.PROBLEMS_FILE, runs.PREDICTIONS_FILE])
     view = choose_photos(run)
-    is_held_out = (view.photos["split"] == "val").to_numpy()
-    held_out = view.photos[is_held_out]
-    matrix = evaluation.confusion_matrix(held_out["true_label"], held_out["predicted_label"], len(run.class_names))
-    effect = design_effect(is_right(held_out), pd.factorize(held_out["group"])[0]) if len(held_out) else 1.0
+    held_out = view.held_out
+    labels, n_classes = (held_out["true_label"], held_out["predicted_label"]), len(run.class_names)
+    matrix = view.once("counts", lambda: evaluation.confusion_matrix(*labels, n_classes))
+    effect = view.once("design effect", lambda: effect_of_groups(held_out))
     say_kind(evaluation.score_kind(held_out), len(held_out))
     left, right = st.columns(2, gap="large")
     with left:
         show_matrix(view, matrix)
     with right:
         show_classes(view, held_out, matrix)
-    show_confidence(view, held_out, pd.Series(view.mask[is_held_out], index=held_out.index), effect)
+    show_confidence(view, held_out, pd.Series(view.mask).loc[held_out.index], effect)
     show_calibration(run)
     show_threshold(view, held_out, effect)
     show_ranking(view)

@@ -148,7 +148,7 @@ def main() -> None:
     """The page."""
     run = open_page("Slices", HOW_TO_READ, needs=[runs.SAMPLES_FILE, runs.PROBLEMS_FILE, runs.PREDICTIONS_FILE])
     view = choose_photos(run)
-    held_out = view.photos[view.photos["split"] == "val"]
+    held_out = view.held_out
     if held_out[list(MEASURED)].isna().all(axis=None):
         st.info(
             "This run was trained before brightness, contrast, sharpness and near-identical photos were written down; "
