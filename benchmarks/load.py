@@ -205,6 +205,7 @@ def walk_in(url: str, run: Run, record: Record, own: Sequence[Sequence[OwnPhoto]
         rng = random.Random(number)
         with open_browser() as browser:
             page, _ = new_page(browser)
+            page.emulate_media(reduced_motion="reduce")  # Where there is no GPU, animations would take processors.
             page.on("pageerror", lambda error: record.faults.append(f"in a browser: {error}"))
             page.goto(f"{url}/photos")
             page.wait_for_selector(IDLE)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser import wait_for_script
+from tests.browser import STILL, wait_for_script
 from tests.handwritten import predict_anew, write_run
 from tests.server import Server, dashboard_server
 
@@ -74,7 +74,7 @@ def test_a_number_chooses_its_photos_and_a_copied_link_shows_them_elsewhere(
     page.goto(f"{server.url}/compare")
     page.get_by_role("button", name="1 newly broken").click()
     expect(tiles(page)).to_have_count(1)
-    elsewhere = browser.new_page()
+    elsewhere = browser.new_page(reduced_motion=STILL)
     elsewhere.goto(page.url)
     expect(tiles(elsewhere)).to_have_count(1)
     expect(tiles(elsewhere)).to_have_attribute("title", "training/a.jpg")

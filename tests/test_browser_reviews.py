@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from core.config import PROJECT_DIR
 from core.reviews import current_decisions, read_reviews
-from tests.browser import wait_for_script
+from tests.browser import STILL, wait_for_script
 from tests.conftest import make_dataset, read_labels, set_label
 from tests.handwritten import CLASS_NAMES, write_run
 from tests.server import Server, dashboard_server
@@ -125,7 +125,7 @@ def wait_for_keys(page: Page) -> None:
 def test_keys_decide_in_two_tabs_and_in_the_photo_view_and_nothing_is_lost(
     handwritten: Server, browser: Browser, page: Page, runs_dir: Path
 ) -> None:
-    there = browser.new_page()
+    there = browser.new_page(reduced_motion=STILL)
     for tab in (page, there):
         tab.goto(f"{handwritten.url}/photos?split=val&sort=name")
         expect(tiles(tab)).to_have_count(4)

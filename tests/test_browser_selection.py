@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from benchmarks import large_run
 from core import runs
 from core.config import DEFAULT_CLASS_NAMES
-from tests.browser import wait_for_script
+from tests.browser import STILL, wait_for_script
 from tests.server import Server, dashboard_server
 
 pytestmark = pytest.mark.browser
@@ -139,7 +139,7 @@ def test_a_reload_a_copied_link_and_the_back_button_keep_to_the_address(
     expect(page).to_have_url(re.compile("run=large"))
     page.reload()
     expect(counted(page)).to_have_text(f"{n} of {N_ALL} photos")
-    elsewhere = browser.new_page()
+    elsewhere = browser.new_page(reduced_motion=STILL)
     elsewhere.goto(page.url)
     expect(counted(elsewhere)).to_have_text(f"{n} of {N_ALL} photos")
     elsewhere.close()
@@ -204,7 +204,7 @@ def test_an_area_drawn_on_the_map_chooses_its_photos_in_a_copied_link_too(
     assert 0 < int(there.split(" ")[0]) < N_ALL
     area = re.search("area=([^&]+)", page.url)
     assert area is not None and area[1].count("%3B") < 30
-    elsewhere = browser.new_page()
+    elsewhere = browser.new_page(reduced_motion=STILL)
     elsewhere.goto(page.url)
     expect(counted(elsewhere)).to_have_text(there)
     elsewhere.close()
@@ -273,7 +273,7 @@ def test_the_csv_holds_the_photos_that_are_chosen_in_their_order(
 
 
 def test_on_a_phone_nothing_juts_out(server: Server, browser: Browser) -> None:
-    phone = browser.new_page(viewport={"width": 390, "height": 844})
+    phone = browser.new_page(viewport={"width": 390, "height": 844}, reduced_motion=STILL)
     for name in ("", "data", "training", "evaluation", "photos", "map", "compare", "submission"):
         phone.goto(f"{server.url}/{name}")
         wait_for_script(phone)
