@@ -99,6 +99,8 @@ def act_often(record: Record, kind: str, act: Act, rng: random.Random) -> None:
         if due >= record.begins:
             record.seconds.setdefault(kind, []).append(time.monotonic() - due)
         due += SECONDS_BETWEEN_ACTIONS
+        if due < record.begins:  # As long as it does not count, one who is late goes on from there.
+            due = max(due, time.monotonic())
 
 
 # --- what visitors do ------------------------------------------------------------------------------------------------
