@@ -164,6 +164,8 @@ def clicking(page: Page, run: Run, rng: random.Random) -> Act:
 
     def act() -> None:
         if next(numbers) % _ACTIONS_A_PAGE == 0:
+            if page.get_by_role("dialog").count():  # An opened photo lies over the menu.
+                page.keyboard.press("Escape")
             page.get_by_test_id("stSidebar").get_by_role("link", name=rng.choice(["Photos", "Evaluation"])).click()
         else:
             page.evaluate(

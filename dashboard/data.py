@@ -631,7 +631,19 @@ def _classifier(model: Stamp, run_file: Stamp, _run: Run) -> Classifier:
     with native_notes_dropped():
         classifier = load_classifier(_run)
         classifier.prepare()
+    _keep_session()
     return classifier
+
+
+def _keep_session() -> None:
+    """Keep Streamlit from clearing Keras' session, as it does whenever the script of any visitor's page has run.
+
+    That would take TensorFlow's prepared kernels away from whoever predicts, and look for garbage among all objects of
+    TensorFlow: half a second, after each page, in which no other page is computed.
+    """
+    import keras
+
+    keras.backend.clear_session = lambda free_memory=True: None
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from streamlit.components.v2 import manifest_scanner
+from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
 
 from core.config import PROJECT_DIR
 
 # Each rerun of an `AppTest` looks through all installed packages for components: half of what it takes.
 manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
+# And once another test has loaded Keras, each clears its session after that; see `dashboard.data._keep_session`.
+script_runner._clean_problem_modules = lambda: None
 
 
 def open_page(name: str, /, **query: str) -> AppTest:
