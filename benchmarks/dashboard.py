@@ -125,6 +125,7 @@ def new_page(browser: Browser) -> tuple[Page, Traffic]:
     page, traffic = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page(), Traffic()
     page.set_default_timeout(_TIMEOUT)
     page.on("websocket", traffic.watch)
+    page.add_init_script(_NOTE_MESSAGES)
     return page, traffic
 
 
@@ -245,16 +246,20 @@ def query(number: int) -> str:
     return f"outcome={OUTCOMES[number % 2]}&confidence=0.{100 + number}-1"
 
 
+def seconds_to_choose(page: Page, query: str) -> float:
+    """Change the address, as a click on a chart does; until the answer is drawn."""
+    return float(page.evaluate(_CHOOSE, query)) / 1000
+
+
 def measure_choices(url: str, browser: Browser, n_actions: int) -> None:
     """A choice on every page until Chromium has drawn it."""
     for name in PAGES:
         page, _ = new_page(browser)
-        page.add_init_script(_NOTE_MESSAGES)
         page.goto(f"{url}/{page_path(name)}")
         seconds = []
         for number in range(n_actions + 1):
             _settle(page)
-            seconds.append(float(page.evaluate(_CHOOSE, query(number))) / 1000)
+            seconds.append(seconds_to_choose(page, query(number)))
         say(f"a choice on {name}, drawn", summary(seconds[1:]))
         page.context.close()
 

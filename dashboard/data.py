@@ -575,7 +575,7 @@ def _tables(run: Run) -> _Tables:
 
 # A chart takes some milliseconds, which all visitors' pages wait for, and tens of kilobytes. Streamlit's own cache
 # takes as long to find something as much of this takes to compute.
-@lru_cache(512)
+@lru_cache(128)
 def _place(what: str, rests_on: Hashable) -> tuple[Lock, list[Any]]:
     """Where something is kept once it is computed."""
     return Lock(), []

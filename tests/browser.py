@@ -29,8 +29,8 @@ def browser() -> Iterator[Browser]:
 def context(browser: Browser) -> BrowserContext:
     """What tabs share. Streamlit's own script is fetched and compiled for the first one only: seconds for each."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000}, reduced_motion=STILL)
-    context.set_default_timeout(30_000)
-    expect.set_options(timeout=30_000)
+    context.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
     return context
 
 

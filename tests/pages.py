@@ -13,7 +13,8 @@ from core.config import PROJECT_DIR
 
 # Each rerun of an `AppTest` looks through all installed packages for components: half of what it takes.
 manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
-# And once another test has loaded Keras, each clears its session after that; see `dashboard.data._keep_session`.
+# And once another test has loaded Keras, each clears its session afterwards; see `dashboard.data._keep_session`.
+what_streamlit_does_after_each_page = script_runner._clean_problem_modules
 script_runner._clean_problem_modules = lambda: None
 
 

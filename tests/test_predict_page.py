@@ -1,5 +1,6 @@
 """A visitor's own photos: where they come from, what is said of them, and that they stay theirs; without a browser."""
 
+import gc
 import io
 import json
 import shutil
@@ -16,11 +17,12 @@ from streamlit.testing.v1 import AppTest
 
 from core.predict import Classifier
 from core.runs import Run, read_run
+from dashboard import data
 from dashboard.answers import Answer, OwnPhoto, answer_table
 from dashboard.neighbours import Neighbours
 from tests.conftest import photo_pixels
 from tests.handwritten import write_run
-from tests.pages import address, heat_maps, neighbours, open_page, plain, texts
+from tests.pages import address, heat_maps, neighbours, open_page, plain, texts, what_streamlit_does_after_each_page
 
 FAKE = ("fake.jpg", b"no photo", "image/jpeg")
 
@@ -269,3 +271,14 @@ def test_the_table_holds_what_is_known_of_each_photo() -> None:
     )
     assert answer_table(photos, answers, ("cat", "dog"), sure_from=0.75)["answer"].tolist()[:2] == ["dog", "cat"]
     assert answer_table(photos, answers, ("cat", "dog"), sure_from=0.76)["answer"].tolist()[:2] == ["not sure", "cat"]
+
+
+# --- many visitors ---------------------------------------------------------------------------------------------------
+
+
+def test_no_page_stops_the_others_to_clear_up_after_keras(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    data.classifier(run)
+    collected: list[object] = []
+    monkeypatch.setattr(gc, "collect", lambda *generation: collected.append(generation))
+    what_streamlit_does_after_each_page()
+    assert not collected
