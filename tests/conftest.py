@@ -39,11 +39,6 @@ LONGEST = (
 )
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: a third of the time tests wait for servers, browsers and other processes."""
-    return (os.cpu_count() or 1) + 1
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make reliability` try more."""
     parser.addoption("--thorough", action="store_true", help="many more cases of what is fuzzed, and the long tests")
