@@ -34,8 +34,9 @@ check: .venv/installed-dev
 test-oldest: OPTIONS := --resolution lowest-direct
 test-newest: OPTIONS := --resolution highest
 test-locked: OPTIONS := --with-requirements requirements.lock
+# Compiled beforehand, or each training of a test would compile TensorFlow for a minute while the test waits for it.
 test-oldest test-newest test-locked: .venv/installed-dev
-	$(BIN)/uv run --no-project --isolated --python $(PYTHON) $(OPTIONS) --with-requirements requirements-dev.txt \
+	$(BIN)/uv run --no-project --isolated --compile-bytecode --python $(PYTHON) $(OPTIONS) --with-requirements requirements-dev.txt \
 	    python -m pytest
 
 # The load goes by itself, since it measures how long visitors wait.
