@@ -36,8 +36,8 @@ test-newest: OPTIONS := --resolution highest
 test-locked: OPTIONS := --with-requirements requirements.lock
 # Compiled beforehand, or each training of a test would compile TensorFlow for a minute while the test waits for it.
 test-oldest test-newest test-locked: .venv/installed-dev
-	$(BIN)/uv run --no-project --isolated --compile-bytecode --python $(PYTHON) $(OPTIONS) --with-requirements requirements-dev.txt \
-	    python -m pytest
+	$(BIN)/uv run --no-project --isolated --compile-bytecode --python $(PYTHON) $(OPTIONS) \
+	    --with-requirements requirements-dev.txt python -m pytest
 
 # The load goes by itself, since it measures how long visitors wait.
 reliability: .venv/installed-dev

@@ -125,8 +125,14 @@ def new_page(browser: Browser) -> tuple[Page, Traffic]:
     page, traffic = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page(), Traffic()
     page.set_default_timeout(_TIMEOUT)
     page.on("websocket", traffic.watch)
-    page.add_init_script(_NOTE_MESSAGES)
     return page, traffic
+
+
+def new_choosing_page(browser: Browser) -> Page:
+    """As `new_page`, for `seconds_to_choose`."""
+    page, _ = new_page(browser)
+    page.add_init_script(_NOTE_MESSAGES)
+    return page
 
 
 def summary(values: Sequence[float], budget: float | None = None) -> str:
@@ -246,15 +252,20 @@ def query(number: int) -> str:
     return f"outcome={OUTCOMES[number % 2]}&confidence=0.{100 + number}-1"
 
 
-def seconds_to_choose(page: Page, query: str) -> float:
-    """Change the address, as a click on a chart does; until the answer is drawn."""
-    return float(page.evaluate(_CHOOSE, query)) / 1000
+def seconds_to_choose(page: Page, choice: str) -> float:
+    """Change the address, as a click on a chart does; until the answer is drawn.
+
+    Args:
+        page: From `new_choosing_page`.
+        choice: The address' parameters.
+    """
+    return float(page.evaluate(_CHOOSE, choice)) / 1000
 
 
 def measure_choices(url: str, browser: Browser, n_actions: int) -> None:
     """A choice on every page until Chromium has drawn it."""
     for name in PAGES:
-        page, _ = new_page(browser)
+        page = new_choosing_page(browser)
         page.goto(f"{url}/{page_path(name)}")
         seconds = []
         for number in range(n_actions + 1):

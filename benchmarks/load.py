@@ -31,7 +31,7 @@ from benchmarks.dashboard import (
     IDLE,
     PAGES,
     make_runs,
-    new_page,
+    new_choosing_page,
     open_browser,
     page_path,
     say,
@@ -224,7 +224,7 @@ def walk_in(url: str, run: Run, record: Record, own: Sequence[Sequence[OwnPhoto]
     def click(number: int) -> None:
         rng = random.Random(number)
         with open_browser() as browser:
-            page, _ = new_page(browser)
+            page = new_choosing_page(browser)
             page.emulate_media(reduced_motion="reduce")  # Where there is no GPU, animations would take processors.
             page.on("pageerror", lambda error: record.faults.append(f"in a browser: {error}"))
             page.goto(f"{url}/photos")

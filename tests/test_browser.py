@@ -104,6 +104,7 @@ def test_each_line_of_the_label_issues_is_a_click_to_its_photo(server: Server, p
         lines.click(position={"x": 20, "y": 35 * (row + 1) + 17})
         expect(dialog.get_by_text(images[row])).to_be_visible()
         page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
         expect(page).not_to_have_url(re.compile("photo="))
         wait_for_script(page)  # Until the line is let go of: a click before that would only do the same.
 
