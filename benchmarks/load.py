@@ -61,6 +61,8 @@ _LARGEST_DIFFERENCE = 1e-4
 # Streamlit forgets a visitor who left after two minutes.
 _SECONDS_UNTIL_FORGOTTEN = 150
 _ACTIONS_A_PAGE = 6
+# Of the actions on a page whose gallery has more than one.
+_SHARE_OF_TURNS = 0.4
 
 Act = Callable[[], object]
 # Name, content, and what the network says of it, calibrated.
@@ -128,18 +130,18 @@ def queries(run: Run, rng: random.Random) -> Iterator[str]:
             choice |= {"confidence": f"0.{rng.randrange(30, 60)}-0.{rng.randrange(60, 99)}"}
         if rng.random() < 0.3:
             choice = {"photo": rng.choice(images)}
-        elif rng.random() < 0.5:
-            choice |= {"page": rng.randrange(1, 4)}
         yield urlencode(choice)
 
 
 def looking_around(visitor: Visitor, run: Run, rng: random.Random) -> Act:
-    """One who goes from page to page and chooses photos on each."""
+    """One who goes from page to page, chooses photos on each and turns the pages of the gallery."""
     choices, numbers = queries(run, rng), count(1)
 
     def act() -> Answer:
         if next(numbers) % _ACTIONS_A_PAGE == 0:
             return visitor.turn_to(page_path(rng.choice(PAGES)))
+        if visitor.n_gallery_pages > 1 and rng.random() < _SHARE_OF_TURNS:
+            return visitor.turn_gallery(rng.randint(1, visitor.n_gallery_pages))
         return visitor.ask(next(choices))
 
     return act

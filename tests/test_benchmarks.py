@@ -102,6 +102,20 @@ def test_a_visitor_without_a_screen_is_answered(runs_dir: Path, tmp_path: Path) 
     assert 0 < again.seconds < 60
 
 
+def test_a_visitor_turns_the_gallery_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large_run, "WORK_DIR", tmp_path)
+    monkeypatch.setattr(large_run, "_N_DIFFERENT", 5)
+    run = large_run.make_run(tmp_path / "runs" / "large", n_photos=50)
+    with dashboard_server(run.parent) as server, visit(server.url, "photos") as visitor:
+        whole = visitor.ask("rows=24")
+        assert visitor.n_gallery_pages == 3
+        turned = visitor.turn_gallery(2)
+        assert visitor.query == "rows=24&page=2&run=large"
+        assert turned.n_messages < whole.n_messages
+        with pytest.raises(RuntimeError, match="one of the gallery's 3 pages; found 4"):
+            visitor.turn_gallery(4)
+
+
 def test_two_runs_on_the_same_photos_differ_in_what_they_predict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

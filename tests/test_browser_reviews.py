@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from core.config import PROJECT_DIR
 from core.reviews import current_decisions, read_reviews
-from tests.browser import STILL, wait_for_script
+from tests.browser import wait_for_script
 from tests.conftest import make_dataset, read_labels, set_label
 from tests.handwritten import CLASS_NAMES, write_run
 from tests.server import Server, dashboard_server
@@ -123,9 +123,9 @@ def wait_for_keys(page: Page) -> None:
 
 
 def test_keys_decide_in_two_tabs_and_in_the_photo_view_and_nothing_is_lost(
-    handwritten: Server, browser: Browser, page: Page, runs_dir: Path
+    handwritten: Server, page: Page, runs_dir: Path
 ) -> None:
-    there = browser.new_page(reduced_motion=STILL)
+    there = page.context.new_page()
     for tab in (page, there):
         tab.goto(f"{handwritten.url}/photos?split=val&sort=name")
         expect(tiles(tab)).to_have_count(4)

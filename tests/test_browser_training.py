@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from core.config import PROJECT_DIR
-from core.processes import this_process
+from core.processes import identity_of, this_process
 from tests.browser import wait_for_script
 from tests.conftest import make_dataset
 from tests.handwritten import write_run
@@ -109,10 +109,10 @@ def test_a_newcomer_sees_the_run_appear_its_curves_grow_and_its_end(
 
 
 def test_a_training_that_is_killed_is_shown_as_died_within_ten_seconds(
-    server: Server, page: Page, data: Path, runs_dir: Path
+    server: Server, page: Page, tmp_path: Path, runs_dir: Path
 ) -> None:
-    with training(data, runs_dir, epochs=ENDLESS) as process:
-        until((runs_dir / "tiny" / "history.csv").exists)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        write_run(runs_dir, tmp_path / "photos", state="running", **identity_of(process.pid))
         page.goto(f"{server.url}/training")
         expect(state(page)).to_contain_text("running")
         wait_for_script(page)
@@ -133,14 +133,11 @@ def test_a_page_that_waits_for_a_file_becomes_the_real_one_by_itself(
     expect(page.get_by_test_id("stMetric").filter(has_text="Accuracy")).to_be_visible(timeout=10_000)
 
 
-@pytest.fixture
-def two_runs(runs_dir: Path, tmp_path: Path) -> None:
-    """One that is shown, and an older one."""
+def test_a_line_of_the_table_opens_its_run_another_is_overlaid_and_back_takes_both_back(
+    server: Server, page: Page, tmp_path: Path, runs_dir: Path
+) -> None:
     write_run(runs_dir, tmp_path / "photos", name="later", created="2026-03-01T00:00:00+00:00")
     write_run(runs_dir, tmp_path / "photos", name="earlier", created="2026-01-01T00:00:00+00:00")
-
-
-def test_a_line_of_the_table_opens_its_run_and_back_returns(two_runs: None, server: Server, page: Page) -> None:
     page.goto(f"{server.url}/training")
     wait_for_script(page)
     expect(state(page)).to_contain_text("later")
@@ -149,18 +146,14 @@ def test_a_line_of_the_table_opens_its_run_and_back_returns(two_runs: None, serv
     table.click(position={"x": 16, "y": 35 + 35 + 17})  # The box before the second line.
     expect(state(page)).to_contain_text("earlier")
     expect(page).to_have_url(re.compile("run=earlier"))
-    page.go_back()
-    expect(state(page)).to_contain_text("later")
-
-
-def test_the_back_button_takes_an_overlaid_run_away(two_runs: None, server: Server, page: Page) -> None:
-    page.goto(f"{server.url}/training")
     wait_for_script(page)
     page.get_by_test_id("stMultiSelect").get_by_role("combobox").click()
-    page.get_by_role("option", name="earlier").click()
+    page.get_by_role("option", name="later").click()
     legend = page.locator(".js-plotly-plot .legendtext")
-    expect(legend.filter(has_text="earlier").first).to_be_attached()
-    expect(page).to_have_url(re.compile("overlay=earlier"))
+    expect(legend.filter(has_text="later").first).to_be_attached()
+    expect(page).to_have_url(re.compile("overlay=later"))
     page.go_back()
-    expect(legend.filter(has_text="earlier")).to_have_count(0)
+    expect(legend.filter(has_text="later")).to_have_count(0)
     expect(legend.filter(has_text="validation").first).to_be_attached()
+    page.go_back()
+    expect(state(page)).to_contain_text("later")

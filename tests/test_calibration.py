@@ -116,8 +116,8 @@ def test_full_confidence_belongs_to_the_last_bin() -> None:
 @pytest.mark.parametrize(
     ("n_images", "surer_by", "least"),
     [
-        (200, 1.0, 0.9),
         (200, 3.0, 0.9),
+        pytest.param(200, 1.0, 0.9, marks=pytest.mark.thorough),
         pytest.param(200, 2.0, 0.9, marks=pytest.mark.thorough),
         pytest.param(600, 1.5, 0.92, marks=pytest.mark.thorough),
     ],

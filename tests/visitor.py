@@ -38,14 +38,25 @@ class Answer:
 
 @dataclass
 class Visitor:
-    """One who has a page open."""
+    """One who has a page open.
+
+    Attributes:
+        socket: To the server.
+        url: The dashboard's.
+        page: The last part of the page's address.
+        query: The parameters in the address, which the page may change.
+        n_gallery_pages: How many pages the gallery on it has that can be turned; none before anything was asked.
+    """
 
     socket: ClientConnection
     url: str
     page: str
+    query: str = ""
+    n_gallery_pages: int = 0
     _page_hash: str = ""
     _session: str = ""
     _uploader: str = ""
+    _turner: tuple[str, str] = ("", "")
     _cached: list[str] = field(default_factory=list)
 
     def ask(self, query: str = "") -> Answer:
@@ -54,7 +65,25 @@ class Visitor:
         Raises:
             RuntimeError: If the script failed.
         """
+        self.n_gallery_pages = 0
         return self._run(self._rerun(query))
+
+    def turn_gallery(self, number: int) -> Answer:
+        """Have the gallery show another page, by the numbers below it: the gallery alone is drawn anew.
+
+        Args:
+            number: Of the page, from 1 to `n_gallery_pages`.
+
+        Raises:
+            RuntimeError: If there is no such page, or the script failed.
+        """
+        if not 1 <= number <= self.n_gallery_pages:
+            raise RuntimeError(f"Expected one of the gallery's {self.n_gallery_pages} pages; found {number}.")
+        widget, fragment = self._turner
+        request = self._rerun(self.query)
+        request.rerun_script.fragment_id = fragment
+        request.rerun_script.widget_states.widgets.add(id=widget, int_value=number)
+        return self._run(request)
 
     def turn_to(self, page: str, query: str = "") -> Answer:
         """Open another page, as by the menu.
@@ -92,6 +121,7 @@ class Visitor:
         return self._run(request)
 
     def _rerun(self, query: str) -> BackMsg:
+        self.query = query
         request = BackMsg()
         asked = request.rerun_script
         asked.query_string, asked.page_script_hash = query, self._page_hash
@@ -114,7 +144,7 @@ class Visitor:
                 seconds = perf_counter() - started
                 return Answer(seconds, n_bytes, n_messages, _texts(elements), _charts(elements))
             if kind == "delta":
-                elements.append(self._note_element(message.delta.new_element))
+                elements.append(self._note_element(message.delta.new_element, message.delta.fragment_id))
             self._note(kind, message)
 
     def _note(self, kind: str | None, message: ForwardMsg) -> None:
@@ -123,15 +153,19 @@ class Visitor:
             self._page_hash = message.navigation.page_script_hash
         elif kind == "new_session":
             self._session = message.new_session.initialize.session_id
+        elif kind == "page_info_changed":
+            self.query = message.page_info_changed.query_string
         if message.hash and message.metadata.cacheable:
             self._cached.append(message.hash)
 
-    def _note_element(self, element: Element) -> Element:
+    def _note_element(self, element: Element, fragment: str) -> Element:
         kind = element.WhichOneof("type")
         if kind == "exception":
             raise RuntimeError(f"The page failed: {element.exception.message}")
         if kind == "file_uploader":
             self._uploader = element.file_uploader.id
+        if kind == "pagination" and element.pagination.id.endswith("gallery-page"):
+            self._turner, self.n_gallery_pages = (element.pagination.id, fragment), element.pagination.num_pages
         return element
 
     def _file_address(self, name: str) -> FileURLs:
