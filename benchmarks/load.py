@@ -58,6 +58,8 @@ _IMAGE_SIZE = 320
 _PATIENCE = 60.0
 _N_OWN_PHOTOS = 12
 _LARGEST_DIFFERENCE = 1e-4
+# Nobody leaves before it is known what they have used.
+_SECONDS_TO_COUNT = 5
 # Streamlit forgets a visitor who left after two minutes.
 _SECONDS_UNTIL_FORGOTTEN = 150
 _ACTIONS_A_PAGE = 6
@@ -113,6 +115,7 @@ def act_often(record: Record, kind: str, act: Act, rng: random.Random) -> None:
         due += SECONDS_BETWEEN_ACTIONS
         if due < record.begins:  # As long as it does not count, one who is late goes on from there.
             due = max(due, time.monotonic())
+    time.sleep(max(0.0, record.ends + _SECONDS_TO_COUNT - time.monotonic()))
 
 
 # --- what visitors do ------------------------------------------------------------------------------------------------
