@@ -86,6 +86,7 @@ def test_the_submission_is_downloaded_as_it_lies_on_disk(server: Server, page: P
     assert Path(download.value.path()).read_bytes() == (runs_folder / "later" / "submission.csv").read_bytes()
 
 
+@pytest.mark.thorough
 def test_a_bar_of_the_class_mix_chooses_its_photos_and_a_chip_lets_go(server: Server, page: Page) -> None:
     page.goto(f"{server.url}/submission")
     expect(tiles(page)).to_have_count(2)

@@ -114,6 +114,7 @@ def test_a_photo_in_the_gallery_says_why_and_so_does_the_next(server: Server, pa
     expect(dialog).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_a_test_photo_opens_by_its_address(server: Server, page: Page) -> None:
     page.goto(f"{server.url}/predict")
     page.get_by_text("Test photo", exact=True).click()

@@ -175,6 +175,7 @@ def test_keys_decide_in_two_tabs_and_in_the_photo_view_and_nothing_is_lost(
     assert decisions(runs_dir) == {"a.jpg": ("relabel", "everybody", "x2"), "d.jpg": d}
 
 
+@pytest.mark.thorough
 def test_a_decision_is_taken_back_from_the_list(handwritten: Server, page: Page, runs_dir: Path) -> None:
     page.goto(f"{handwritten.url}/photos?split=val&sort=name")
     tiles(page).nth(0).focus()

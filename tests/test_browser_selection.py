@@ -148,6 +148,7 @@ def test_a_reload_and_the_back_button_keep_to_the_address(server: Server, page: 
     expect(counted(page)).to_have_text(f"{n_true} of {N_ALL} photos")
 
 
+@pytest.mark.thorough
 def test_the_menu_takes_the_selection_to_the_other_pages(server: Server, page: Page) -> None:
     open_page(page, f"{server.url}/photos?outcome=wrong&split=val")
     there = counted(page).inner_text()
