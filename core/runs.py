@@ -574,14 +574,21 @@ def read_json(path: Path) -> dict[str, Any]:
     require_file(path)
     try:
         text = path.read_text(encoding="utf-8")
-        value = json.loads(text)
+        value = json.loads(text, parse_int=_whole_number)
         # Python reads NaN and 1e400, which are no JSON, and "\\ud800", which is no text.
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError, OverflowError, RecursionError) as error:
         raise RunError(f"{path.name}: expected a JSON object; {reason_of(error)}.") from None
     if not isinstance(value, dict):
         raise RunError(f"{path.name}: expected a JSON object, found a {type(value).__name__}.")
     return value
+
+
+def _whole_number(digits: str) -> int:
+    """A number of a JSON file that can be computed with: Python's have no end, a float has."""
+    number = int(digits)
+    float(number)
+    return number
 
 
 def read_samples(path: Path) -> pd.DataFrame:
@@ -931,6 +938,7 @@ def _read_table(path: Path, columns: tuple[str, ...], texts: tuple[str, ...] = (
 @contextlib.contextmanager
 def _table_faults(path: Path) -> Iterator[None]:
     try:
-        yield
+        with np.errstate(invalid="ignore"):  # A number that is too large is refused, and needs no warning besides.
+            yield
     except (OSError, ValueError, TypeError, OverflowError) as error:  # pandas' parser errors are ValueErrors.
         raise RunError(f"{path.name}: expected a table in CSV; {reason_of(error)}") from None
