@@ -574,21 +574,14 @@ def read_json(path: Path) -> dict[str, Any]:
     require_file(path)
     try:
         text = path.read_text(encoding="utf-8")
-        value = json.loads(text, parse_int=_whole_number)
+        value = json.loads(text)
         # Python reads NaN and 1e400, which are no JSON, and "\\ud800", which is no text.
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except (OSError, ValueError, OverflowError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path.name}: expected a JSON object; {reason_of(error)}.") from None
     if not isinstance(value, dict):
         raise RunError(f"{path.name}: expected a JSON object, found a {type(value).__name__}.")
     return value
-
-
-def _whole_number(digits: str) -> int:
-    """A number of a JSON file that can be computed with: Python's have no end, a float has."""
-    number = int(digits)
-    float(number)
-    return number
 
 
 def read_samples(path: Path) -> pd.DataFrame:
@@ -652,6 +645,8 @@ def read_metrics(path: Path) -> dict[str, Any]:
         RunError: If it is missing or malformed.
     """
     metrics = read_json(path)
+    with _score_faults(path):
+        _require_numbers(*_numbers_within(metrics))
     for scores in (metrics, metrics.get("test", metrics)):
         with _score_faults(path):
             _check_scores(scores)
@@ -666,7 +661,7 @@ def read_metrics(path: Path) -> dict[str, Any]:
 def _score_faults(path: Path) -> Iterator[None]:
     try:
         yield
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         reason = f"{type(error).__name__} at {reason_of(error)}"
         raise RunError(f"{path.name}: expected the scores of a run; {reason}.") from None
 
@@ -715,6 +710,15 @@ def _require_numbers(*values: Any) -> None:
     for value in values:
         if not _is_number(value):
             raise TypeError(f"expected a number, found {str(value)[:60]}")
+
+
+def _numbers_within(value: Any) -> Iterator[int | float]:
+    """Every number within JSON values."""
+    if isinstance(value, int | float):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _numbers_within(each)
 
 
 def _is_number(value: Any) -> bool:

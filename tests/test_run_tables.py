@@ -1,5 +1,6 @@
 """The tables of a run are read back as they were written, and every fault in one is named."""
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -324,6 +325,7 @@ def test_a_missing_score_is_named(tmp_path: Path, key: str) -> None:
     [
         {"accuracy": "high"},
         {"accuracy": "0.5"},
+        {"accuracy": 10**400},
         {"log_loss": 1e300},
         {"accuracy_interval": ["0.1", "0.2"]},
         {"accuracy_interval": {"0": 1, "1": 2}},
@@ -351,6 +353,7 @@ def test_a_missing_score_is_named(tmp_path: Path, key: str) -> None:
         {"calibrated": scores()["calibrated"] | {"log_loss_interval": [0.1]}},
         {"test": None},
         {"test": []},
+        {"of another version": [{"n": 10**400}]},
     ],
     ids=str,
 )
@@ -359,8 +362,16 @@ def test_a_score_that_cannot_be_is_refused(tmp_path: Path, fault: dict[str, Any]
         read_scores(tmp_path, scores() | fault)
 
 
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "1" + "0" * 400])
-def test_what_is_no_number_to_json_or_too_large_to_compute_with_is_refused(tmp_path: Path, number: str) -> None:
+@pytest.mark.parametrize("depth", [900, 5000, 100_000])
+def test_scores_are_read_or_refused_however_deep_they_lie(tmp_path: Path, depth: int) -> None:
+    nested = json.dumps(scores())[:-1] + ', "deep": ' + "[" * depth + "1" + "]" * depth + "}"
+    (tmp_path / "metrics.json").write_text(nested)
+    with contextlib.suppress(runs.RunError):  # What can be read may be: Pythons differ in how deep they look.
+        runs.read_metrics(tmp_path / "metrics.json")
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400"])
+def test_what_is_no_number_to_json_is_refused(tmp_path: Path, number: str) -> None:
     (tmp_path / "metrics.json").write_text(json.dumps(scores()).replace("1", number, 1))
     with pytest.raises(runs.RunError, match=r"metrics\.json: expected a JSON object; "):
         runs.read_metrics(tmp_path / "metrics.json")
