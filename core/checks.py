@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import math
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -322,7 +322,7 @@ def check_test_scores(evidence: Evidence) -> Outcome:
 
 
 def _compare_scores(found: Mapping[str, Any], expected: Mapping[str, Any]) -> Outcome:
-    numbers, computed = dict(_numbers(found)), dict(_numbers(expected))
+    numbers, computed = dict(runs.numbers_within(found)), dict(runs.numbers_within(expected))
     if "kind" not in found:  # An older version, whose intervals did not count groups.
         numbers = {name: value for name, value in numbers.items() if "_interval" not in name}
     faults = [
@@ -336,20 +336,6 @@ def _compare_scores(found: Mapping[str, Any], expected: Mapping[str, Any]) -> Ou
     for what, names in (("not computed anew", unknown), ("older versions wrote none or others", absent)):
         fine += f"; {what}: {named(sorted(names))}" if names else ""
     return _judged(_some(faults), fine)
-
-
-def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
-    """Every number within JSON values, with the way to it: `classes.0.recall`."""
-    if isinstance(value, Mapping):
-        children = [(str(key), each) for key, each in value.items()]
-    elif isinstance(value, list):
-        children = [(str(index), each) for index, each in enumerate(value)]
-    else:
-        if isinstance(value, int | float):
-            yield name, float(value)
-        return
-    for key, each in children:
-        yield from _numbers(each, f"{name}.{key}" if name else key)
 
 
 def _keys(name: str) -> list[str]:

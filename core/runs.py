@@ -646,7 +646,7 @@ def read_metrics(path: Path) -> dict[str, Any]:
     """
     metrics = read_json(path)
     with _score_faults(path):
-        _require_numbers(*_numbers_within(metrics))
+        _require_numbers(*(number for _, number in numbers_within(metrics)))
     for scores in (metrics, metrics.get("test", metrics)):
         with _score_faults(path):
             _check_scores(scores)
@@ -712,13 +712,18 @@ def _require_numbers(*values: Any) -> None:
             raise TypeError(f"expected a number, found {str(value)[:60]}")
 
 
-def _numbers_within(value: Any) -> Iterator[int | float]:
-    """Every number within JSON values."""
-    if isinstance(value, int | float):
-        yield value
-    elif isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _numbers_within(each)
+def numbers_within(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
+    """Every number within JSON values, with the way to it: `classes.0.recall`."""
+    if isinstance(value, Mapping):
+        children = [(str(key), each) for key, each in value.items()]
+    elif isinstance(value, list):
+        children = [(str(index), each) for index, each in enumerate(value)]
+    else:
+        if isinstance(value, int | float):
+            yield name, value
+        return
+    for key, each in children:
+        yield from numbers_within(each, f"{name}.{key}" if name else key)
 
 
 def _is_number(value: Any) -> bool:

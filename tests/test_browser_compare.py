@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser import wait_for_script
+from tests.browser import STILL, wait_for_script
 from tests.handwritten import predict_anew, write_run
 from tests.server import Server, dashboard_server
 
@@ -75,6 +75,18 @@ def test_a_number_chooses_its_photos_and_lets_go(server: Server, page: Page) -> 
     expect(tiles(page)).to_have_attribute("title", "training/a.jpg")
     page.get_by_role("button", name="1 newly broken").click()
     expect(tiles(page)).to_have_count(10)
+
+
+@pytest.mark.thorough
+def test_a_copied_link_shows_its_photos_in_another_browser(server: Server, browser: Browser, page: Page) -> None:
+    page.goto(f"{server.url}/compare")
+    page.get_by_role("button", name="1 newly broken").click()
+    expect(tiles(page)).to_have_count(1)
+    elsewhere = browser.new_page(reduced_motion=STILL)
+    elsewhere.goto(page.url)
+    expect(tiles(elsewhere)).to_have_count(1)
+    expect(tiles(elsewhere)).to_have_attribute("title", "training/a.jpg")
+    elsewhere.close()
 
 
 def test_the_submission_is_downloaded_as_it_lies_on_disk(server: Server, page: Page, runs_folder: Path) -> None:

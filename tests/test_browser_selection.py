@@ -116,14 +116,16 @@ def test_a_bar_of_the_overview_chooses_by_click_and_by_key_and_can_be_saved(
 
 def test_what_a_filter_chooses_is_marked_in_the_charts(server: Server, page: Page, held_out: pd.DataFrame) -> None:
     true, predicted, _ = commonest_error(held_out)
-    name_of_true, name_of_predicted = (DEFAULT_CLASS_NAMES[label] for label in (true, predicted))
-    open_page(page, f"{server.url}/evaluation?split=val&true={name_of_true}")
+    names = (DEFAULT_CLASS_NAMES[label] for label in (true, predicted))
+    open_page(page, f"{server.url}/evaluation?split=val")
     frame = page.locator(".st-key-matrix .shapelayer path")
     expect(frame).to_have_count(0)
     page.get_by_role("button", name="Filter").click()
-    group = page.get_by_role("radiogroup", name="Predicted class", exact=True)
-    group.get_by_role("radio", name=re.compile(f"^{name_of_predicted} ·")).click()
-    expect(page).to_have_url(re.compile(f"[?&]predicted={name_of_predicted}"))
+    for label, param, name in zip(("True class", "Predicted class"), ("true", "predicted"), names, strict=True):
+        group = page.get_by_role("radiogroup", name=label, exact=True)
+        group.get_by_role("radio", name=re.compile(f"^{name} ·")).click()
+        expect(page).to_have_url(re.compile(f"[?&]{param}={name}"))
+        wait_for_script(page)
     expect(frame).to_have_count(1)
 
 

@@ -65,7 +65,7 @@ def undisturbed(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> list[
         "fine_tune",
     ],
 )
-def test_gone_on_with_it_gives_the_results_of_an_undisturbed_one_to_the_byte(
+def test_run_again_it_gives_the_results_of_an_undisturbed_one_to_the_byte(
     photos: Path, undisturbed: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     monkeypatch.setenv("MASKBOARD_CACHE", str(tmp_path / "cache"))
@@ -82,7 +82,9 @@ def test_gone_on_with_it_gives_the_results_of_an_undisturbed_one_to_the_byte(
 
     killed = read_run(runs_dir / "killed")
     assert killed.state == "died"
-    assert [run.name for run in list_runs(runs_dir)[0]] == ["killed"]
+    again = train_quietly(config_of(photos, runs_dir, "again"))
+    assert results_of(again) == undisturbed
+    assert [run.name for run in list_runs(runs_dir)[0]] == ["again", "killed"]
     assert not list_runs(runs_dir)[1]
 
     ending = config_of(photos, runs_dir, "killed").to_json()
